@@ -1,0 +1,23 @@
+"""Imports every module of the installed wheel and asserts that no engine library came with it."""
+
+import importlib
+import importlib.util
+import pkgutil
+from importlib import resources
+
+import graphprune
+
+ENGINES = ("torch", "onnxruntime", "tensorrt", "openvino")
+
+for engine in ENGINES:
+    assert importlib.util.find_spec(engine) is None, f"{engine} is installed"
+
+modules = [module.name for module in pkgutil.walk_packages(graphprune.__path__, "graphprune.")]
+for name in modules:
+    importlib.import_module(name)
+
+for package in ("passes", "backends", "ir", "frontends.onnx", "passes.couple", "passes.narrow"):
+    assert f"graphprune.{package}" in modules, f"graphprune.{package} is not in the wheel"
+for path in ("py.typed", "demo_data/digits.onnx", "demo_data/test.npz"):
+    assert resources.files(graphprune).joinpath(path).is_file(), f"{path} is not in the wheel"
+print(f"imported {len(modules)} modules of the wheel, without any of {', '.join(ENGINES)}")

@@ -1,0 +1,197 @@
+"""What coupling found: which channels live and die together, and what may not be touched.
+
+A *unit* is the smallest removable thing; unit ids are positive, 0 stands for frozen. A *group* is
+a matrix of units, ``(rows, width)``: a plan keeps the same number of units in every row. Most groups
+have one row; grouped convolutions and attention heads that must stay rectangular have one row per
+convolution group or head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphprune.ir import Graph
+
+Ids = NDArray[np.int64]
+Alive = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Which unit each element of a tensor belongs to, along one axis that may be narrowed.
+
+    Attributes:
+        ids: Integers that broadcast to the tensor's shape (extent 1 where they do not vary).
+        axis: The axis along which elements are removed. Where ``ids`` varies along other axes too
+            these are *rows*: every row loses equally many elements.
+    """
+
+    ids: Ids
+    axis: int
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Axes other than :attr:`axis` along which the ids vary."""
+        return tuple(i for i, n in enumerate(self.ids.shape) if n > 1 and i != self.axis)
+
+    def rectangle(self) -> Ids:
+        """The ids as a matrix: one line per row, elements along the narrowed axis."""
+        moved = np.moveaxis(self.ids, self.axis, -1)
+        return np.ascontiguousarray(moved).reshape(-1, self.ids.shape[self.axis])
+
+    def extent(self, alive: Alive) -> int:
+        """How many elements are left along the axis (the first row speaks for all).
+
+        Args:
+            alive: Whether each unit lives, indexed by unit id.
+        """
+        return int(np.count_nonzero(alive[self.rectangle()[0]]))
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One axis of one parameter that belongs to a group.
+
+    Attributes:
+        param: Name of the parameter value in the graph.
+        axis: The narrowed axis.
+        role: ``out`` for what produces the channels, ``in`` for what contracts them, ``scale`` for
+            per-channel parameters in between (norms, biases, gains).
+    """
+
+    param: str
+    axis: int
+    role: str
+
+    def __str__(self) -> str:
+        return f"{self.param}.{self.axis}"
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Units that touch the same parameter axes.
+
+    Attributes:
+        name: ``g1``, ``g2`` … in the order of the network.
+        units: Unit ids, ``(rows, width)``.
+        members: The parameter axes the units hold indices of.
+        approximate: Why narrowing this group is not exact (normalisations whose statistics
+            change); empty for exact groups.
+    """
+
+    name: str
+    units: Ids
+    members: tuple[Member, ...]
+    approximate: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Number of widths to choose from: units in one row."""
+        return int(self.units.shape[1])
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that lose equally many units."""
+        return int(self.units.shape[0])
+
+    @property
+    def exact(self) -> bool:
+        """Whether the narrowed network equals the masked original to rounding."""
+        return not self.approximate
+
+
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """A parameter axis that may not be narrowed, and why.
+
+    Attributes:
+        param: Name of the parameter value.
+        axis: The axis.
+        width: Its extent.
+        role: As in :class:`Member`.
+        reason: The chain of operations from the parameter to what froze it.
+        partial: How many of the axis's indices are frozen (others may belong to groups).
+    """
+
+    param: str
+    axis: int
+    width: int
+    role: str
+    reason: tuple[str, ...]
+    partial: int
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A contracted axis of an operand: where dead elements are multiplied by zero.
+
+    Attributes:
+        node: Index of the node.
+        operand: Index of its operand.
+        axis: The contracted axis of that operand.
+        mean: Whether the node divides by the extent of the axis.
+    """
+
+    node: int
+    operand: int
+    axis: int
+    mean: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Coupling:
+    """The result of the couple pass.
+
+    Attributes:
+        graph: The graph that was interpreted.
+        groups: What may be narrowed.
+        frozen: What may not, with reasons.
+        layers: For every value, the unit ids of its elements; a value without an entry has no
+            removable element.
+        units: Number of units; ids run from 1 to this number.
+        masks: Contracted operands: where the masked-consumer oracle multiplies dead elements
+            by zero.
+        choices: Which axis is narrowed at every split, by result name (replay repeats them).
+    """
+
+    graph: Graph
+    groups: tuple[Group, ...]
+    frozen: tuple[Frozen, ...]
+    layers: Mapping[str, tuple[Layer, ...]]
+    units: int
+    masks: tuple[Mask, ...] = ()
+    choices: Mapping[str, int] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self.groups)
+
+    def group(self, name: str) -> Group:
+        """The group called ``name``.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for group in self.groups:
+            if group.name == name:
+                return group
+        raise KeyError(name)
+
+    def everything(self) -> Alive:
+        """The mask in which every unit lives."""
+        return np.ones(self.units + 1, dtype=np.bool_)
+
+    def shape(self, value: str, alive: Alive) -> tuple[int, ...]:
+        """The shape of a value once the dead units are removed.
+
+        Args:
+            value: Name of a value whose shape is known.
+            alive: Whether each unit lives, indexed by unit id (0 must live).
+        """
+        shape = list(self.graph.values[value].known_shape)
+        for layer in self.layers.get(value, ()):
+            shape[layer.axis] = layer.extent(alive)
+        return tuple(shape)

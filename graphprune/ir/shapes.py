@@ -1,0 +1,257 @@
+"""Shape rules: the result shapes of one canonical operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+
+import numpy as np
+
+from graphprune.ir.graph import Node, Shape
+
+Rule = Callable[[Node, Sequence[Shape]], list[Shape]]
+RULES: dict[str, Rule] = {}
+
+
+def infer(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    """Result shapes of a node.
+
+    Args:
+        node: The operation; its attributes are concrete.
+        shapes: Operand shapes; ``()`` for omitted operands.
+
+    Returns:
+        One shape a result.
+
+    Raises:
+        ValueError: The operands do not fit together.
+    """
+    rule = RULES.get(node.family)
+    if rule is None:
+        raise ValueError(f"no shape rule for '{node.op}'")
+    return rule(node, shapes)
+
+
+def _rule(*families: str) -> Callable[[Rule], Rule]:
+    def register(function: Rule) -> Rule:
+        for family in families:
+            RULES[family] = function
+        return function
+
+    return register
+
+
+@_rule("pointwise")
+def _broadcast(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    present = [s for s, name in zip(shapes, node.inputs, strict=True) if name]
+    return [tuple(np.broadcast_shapes(*present))]
+
+
+@_rule(
+    "batch_norm", "instance_norm", "group_norm", "layer_norm", "lrn", "softmax", "scan", "shuffle",
+    "quantize", "dequantize",
+)  # fmt: skip
+def _same(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    return [shapes[0]] * len(node.outputs)
+
+
+def _window(size: int, kernel: int, stride: int, dilation: int, pads: int, ceil: bool) -> int:
+    span = size + pads - (dilation * (kernel - 1) + 1)
+    if span < 0:
+        raise ValueError(f"a window of {kernel} does not fit into an extent of {size}")
+    count = -(-span // stride) + 1 if ceil else span // stride + 1
+    return count
+
+
+def _windows(node: Node, spatial: Shape, kernel: Shape) -> Shape:
+    n = len(spatial)
+    strides = node.ints("strides") or (1,) * n
+    dilations = node.ints("dilations") or (1,) * n
+    pads = node.ints("pads") or (0,) * (2 * n)
+    ceil = bool(node.attrs.get("ceil", False))
+    sizes = []
+    for i in range(n):
+        out = _window(
+            spatial[i], kernel[i], strides[i], dilations[i], pads[i] + pads[i + n], ceil
+        )
+        # A last window that would start in the end padding is dropped.
+        if ceil and (out - 1) * strides[i] >= spatial[i] + pads[i]:
+            out -= 1
+        sizes.append(out)
+    return tuple(sizes)
+
+
+@_rule("conv")
+def _conv(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    x, w = shapes[0], shapes[1]
+    groups = node.int("groups", 1)
+    if len(x) != len(w) or len(x) < 3:
+        raise ValueError(f"conv of rank {len(x)} with a weight of rank {len(w)}")
+    if x[1] != w[1] * groups or w[0] % groups:
+        raise ValueError(
+            f"conv of {x[1]} channels with a weight of {w[1]} x {groups} groups and {w[0]} filters"
+        )
+    return [(x[0], w[0], *_windows(node, x[2:], w[2:]))]
+
+
+@_rule("conv_transpose")
+def _conv_transpose(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    x, w = shapes[0], shapes[1]
+    n = len(x) - 2
+    groups = node.int("groups", 1)
+    if len(x) != len(w) or x[1] != w[0]:
+        raise ValueError(f"transposed conv of {x[1]} channels with a weight for {w[0]}")
+    if node.ints("output_shape"):
+        return [(x[0], w[1] * groups, *node.ints("output_shape")[-n:])]
+    strides, dilations = node.ints("strides") or (1,) * n, node.ints("dilations") or (1,) * n
+    pads = node.ints("pads") or (0,) * (2 * n)
+    extra = node.ints("output_padding") or (0,) * n
+    spatial = tuple(
+        strides[i] * (x[i + 2] - 1)
+        + extra[i]
+        + dilations[i] * (w[i + 2] - 1)
+        + 1
+        - pads[i]
+        - pads[i + n]
+        for i in range(n)
+    )
+    return [(x[0], w[1] * groups, *spatial)]
+
+
+@_rule("pool")
+def _pool(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    x = shapes[0]
+    if node.attrs.get("everything", False):
+        spatial: Shape = (1,) * (len(x) - 2)
+    else:
+        spatial = _windows(node, x[2:], node.ints("kernel"))
+    return [(*x[:2], *spatial)] * len(node.outputs)
+
+
+def letters(node: Node) -> tuple[str, str, str]:
+    """The index letters of both operands and of the result of a ``contract`` node."""
+    left, _, out = str(node.attrs["equation"]).partition("->")
+    a, _, b = left.partition(",")
+    return a, b, out
+
+
+@_rule("contract")
+def _contract(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    a, b, out = letters(node)
+    sizes: dict[str, int] = {}
+    for word, shape in ((a, shapes[0]), (b, shapes[1])):
+        if len(word) != len(shape):
+            raise ValueError(f"'{word}' does not name the axes of {list(shape)}")
+        for letter, size in zip(word, shape, strict=True):
+            known = sizes.get(letter, 1)
+            if 1 not in (known, size) and known != size:
+                raise ValueError(f"extents {known} and {size} meet in {node.title}")
+            sizes[letter] = max(known, size)
+    return [tuple(sizes[letter] for letter in out)]
+
+
+@_rule("reshape", "expand", "resize")
+def _to_shape(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    shape = node.ints("shape")
+    if node.op == "reshape" and prod(shape) != prod(shapes[0]):
+        raise ValueError(f"reshape of {list(shapes[0])} to {list(shape)}")
+    if node.op == "expand":
+        shape = tuple(np.broadcast_shapes(shape, shapes[0]))
+    return [shape]
+
+
+@_rule("transpose")
+def _transpose(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    return [tuple(shapes[0][i] for i in node.ints("perm"))]
+
+
+def ranges(node: Node, shape: Shape) -> tuple[slice, ...]:
+    """The index of a ``slice`` node, one ``slice`` an axis."""
+    index = [slice(None)] * len(shape)
+    starts, ends, steps = node.ints("starts"), node.ints("ends"), node.ints("steps")
+    for axis, start, end, step in zip(node.ints("axes"), starts, ends, steps, strict=True):
+        size = shape[axis]
+        if step > 0:
+            index[axis] = slice(_clamp(start, size, 0, size), _clamp(end, size, 0, size), step)
+        else:
+            last = _clamp(end, size, -1, size - 1)
+            index[axis] = slice(
+                _clamp(start, size, 0, size - 1), None if last < 0 else last, step
+            )
+    return tuple(index)
+
+
+def _clamp(value: int, size: int, low: int, high: int) -> int:
+    return min(max(value + size if value < 0 else value, low), high)
+
+
+@_rule("slice")
+def _slice(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    x = shapes[0]
+    return [tuple(len(range(*s.indices(n))) for s, n in zip(ranges(node, x), x, strict=True))]
+
+
+@_rule("gather", "lookup")
+def _gather(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    x, axis = shapes[0], node.int("axis")
+    return [(*x[:axis], *shapes[1], *x[axis + 1 :])]
+
+
+@_rule("concat")
+def _concat(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    axis = node.int("axis")
+    for shape in shapes:
+        if shape[:axis] + shape[axis + 1 :] != shapes[0][:axis] + shapes[0][axis + 1 :]:
+            raise ValueError(f"concat of {list(shapes[0])} and {list(shape)} along axis {axis}")
+    return [(*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])]
+
+
+@_rule("split")
+def _split(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    x, axis, sizes = shapes[0], node.int("axis"), node.ints("sizes")
+    if sum(sizes) != x[axis] or len(sizes) != len(node.outputs):
+        raise ValueError(f"split of an extent of {x[axis]} into {list(sizes)}")
+    return [(*x[:axis], size, *x[axis + 1 :]) for size in sizes]
+
+
+@_rule("tile")
+def _tile(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    return [tuple(n * r for n, r in zip(shapes[0], node.ints("repeats"), strict=True))]
+
+
+@_rule("pad")
+def _pad(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    pads, n = node.ints("pads"), len(shapes[0])
+    return [tuple(size + pads[i] + pads[i + n] for i, size in enumerate(shapes[0]))]
+
+
+@_rule("reduce")
+def _reduce(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    axes, keep = set(node.ints("axes")), bool(node.attrs.get("keepdims", True))
+    shape = [1 if i in axes else n for i, n in enumerate(shapes[0])]
+    return [tuple(n for i, n in enumerate(shape) if keep or i not in axes)]
+
+
+@_rule("depth_to_space")
+def _depth_to_space(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    (n, c, h, w), r = shapes[0], node.int("block")
+    return [(n, c // (r * r), h * r, w * r)]
+
+
+@_rule("space_to_depth")
+def _space_to_depth(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    (n, c, h, w), r = shapes[0], node.int("block")
+    return [(n, c * r * r, h // r, w // r)]
+
+
+@_rule("lstm", "gru", "rnn")
+def _recurrent(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    x, r = shapes[0], shapes[2]
+    d, h = r[0], r[2]
+    if node.int("layout"):
+        b, t = x[0], x[1]
+        full: list[Shape] = [(b, t, d, h), (b, d, h), (b, d, h)]
+    else:
+        t, b = x[0], x[1]
+        full = [(t, d, b, h), (d, b, h), (d, b, h)]
+    return full[: len(node.outputs)]

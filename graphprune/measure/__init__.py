@@ -1,0 +1,1 @@
+"""Timing: paired comparison of two models on one engine."""

@@ -1,0 +1,128 @@
+"""The couple pass: graph in, groups of coupled channels out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphprune.groups import Coupling, Group, Ids, Layer, Member
+from graphprune.ir import Graph
+from graphprune.labels import IN, OUT
+from graphprune.passes.couple.context import Context
+from graphprune.passes.couple.explain import frozen_axes
+from graphprune.passes.couple.interpret import frozen_splits, interpret, settle
+from graphprune.passes.couple.shuffles import fuse_shuffles
+
+_ROLES = {OUT: "out", IN: "in", 0: "scale"}
+
+
+def couple(graph: Graph) -> Coupling:
+    """Find the groups of channels that may be removed together.
+
+    Args:
+        graph: A checked graph with concrete shapes.
+
+    Returns:
+        Groups, frozen axes with reasons, and the unit of every element of every value.
+    """
+    graph = fuse_shuffles(graph)
+    ctx = interpret(graph)
+    classes, families = settle(ctx)
+    retry = frozen_splits(ctx, classes)
+    if retry:
+        other = interpret(graph, ctx.choices | retry)
+        solved = settle(other)
+        if _removable(other, solved[0]).sum() > _removable(ctx, classes).sum():
+            ctx, (classes, families) = other, solved
+    return _coupling(ctx, classes, families)
+
+
+def _removable(ctx: Context, classes: Ids) -> Ids:
+    """Flags of labels that may go: not frozen, and produced or contracted somewhere."""
+    roles = ctx.labels.roles()
+    active = np.zeros(classes.size, np.int64)
+    active[classes[roles > 0]] = 1
+    active[0] = 0
+    return active[classes]
+
+
+def _coupling(ctx: Context, classes: Ids, families: tuple[Ids, ...]) -> Coupling:
+    """Number the units and file them into groups."""
+    removable = np.unique(classes[_removable(ctx, classes) > 0])
+    rank = np.zeros(classes.size, np.int64)
+    rank[removable] = np.arange(1, removable.size + 1)
+    units = rank[classes]
+    layers = _final_layers(ctx, units)
+    slots = [(v.name, layer) for v in ctx.graph.params for layer in layers.get(v.name, ())]
+    matrices = _matrices(slots, removable.size, [rank[f] for f in families])
+    roles = ctx.labels.roles()
+    approximate = [(units[a.ids], a.why) for a in ctx.approximations]
+    groups = _groups(ctx, slots, matrices, roles, approximate)
+    return Coupling(
+        ctx.graph,
+        groups,
+        frozen_axes(ctx, classes, units),
+        layers,
+        int(removable.size),
+        tuple(ctx.masks),
+        dict(ctx.choices),
+    )
+
+
+def _final_layers(ctx: Context, units: Ids) -> dict[str, tuple[Layer, ...]]:
+    found = {}
+    for name, layers in ctx.layers.items():
+        mapped = tuple(Layer(units[x.ids], x.axis) for x in layers)
+        kept = tuple(x for x in mapped if x.ids.any())
+        if kept:
+            found[name] = kept
+    return found
+
+
+def _matrices(slots: list[tuple[str, Layer]], count: int, families: list[Ids]) -> list[Ids]:
+    """Units filed into groups: families of rows first, the rest by what they touch."""
+    signature = np.zeros(count + 1, np.uint64)
+    for position, (_, layer) in enumerate(slots):
+        ids, times = np.unique(layer.ids, return_counts=True)
+        # One pseudo-random number a (slot, multiplicity); sums of them name a set of slots.
+        code = times.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(position)
+        code = (code ^ (code >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        code = (code ^ (code >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        signature[ids] += code
+    filed = np.zeros(count + 1, bool)
+    filed[0] = True
+    matrices = []
+    for family in families:
+        if family.all():
+            matrices.append(np.sort(family, axis=1))
+            filed[family] = True
+    rest = np.flatnonzero(~filed)
+    _, first, inverse = np.unique(signature[rest], return_index=True, return_inverse=True)
+    for number in np.argsort(first, kind="stable"):
+        matrices.append(rest[inverse == number][None, :])
+    return sorted(matrices, key=lambda m: int(m.min()))
+
+
+def _groups(
+    ctx: Context,
+    slots: list[tuple[str, Layer]],
+    matrices: list[Ids],
+    roles: Ids,
+    approximate: list[tuple[Ids, str]],
+) -> tuple[Group, ...]:
+    home = np.full(1 + max((int(m.max()) for m in matrices), default=0), -1, np.int64)
+    for i, matrix in enumerate(matrices):
+        home[matrix] = i
+    members: list[list[Member]] = [[] for _ in matrices]
+    for name, layer in slots:
+        raw = next(x for x in ctx.layers[name] if x.axis == layer.axis)
+        role = _ROLES[int(roles[raw.ids].max())]
+        for i in np.unique(home[layer.ids[layer.ids > 0]]).tolist():
+            members[i].append(Member(name, layer.axis, role))
+    reasons: list[set[str]] = [set() for _ in matrices]
+    for ids, why in approximate:
+        for i in np.unique(home[ids[ids > 0]]).tolist():
+            reasons[i].add(why)
+    return tuple(
+        Group(f"g{i + 1}", matrix, tuple(members[i]), tuple(sorted(reasons[i])))
+        for i, matrix in enumerate(matrices)
+    )

@@ -1,0 +1,25 @@
+"""The L1 norm of a channel's filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphprune.groups import Coupling
+from graphprune.passes.score.aggregate import mean_norms
+from graphprune.passes.score.registry import Tensors, criterion
+from graphprune.scores import Scores
+
+
+@criterion("l1")
+@dataclass(frozen=True)
+class L1:
+    """Sum of absolute weights of the filters that make a channel, averaged over the filters.
+
+    Source: Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017, section 3.1.
+    """
+
+    def __call__(self, coupling: Coupling, tensors: Tensors, seed: int) -> Scores:
+        """Scores the units of every group; nothing is drawn at random."""
+        return Scores(mean_norms(coupling, tensors, np.abs, np.positive), "l1")

@@ -1,0 +1,26 @@
+"""The L2 norm of a channel's filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphprune.groups import Coupling
+from graphprune.passes.score.aggregate import mean_norms
+from graphprune.passes.score.registry import Tensors, criterion
+from graphprune.scores import Scores
+
+
+@criterion("l2")
+@dataclass(frozen=True)
+class L2:
+    """Euclidean norm of the filters that make a channel, averaged over the filters.
+
+    Source: He et al., "Soft Filter Pruning for Accelerating Deep CNNs", IJCAI 2018,
+    section 3.3, "Filter selection", with p = 2.
+    """
+
+    def __call__(self, coupling: Coupling, tensors: Tensors, seed: int) -> Scores:
+        """Scores the units of every group; nothing is drawn at random."""
+        return Scores(mean_norms(coupling, tensors, np.square, np.sqrt), "l2")

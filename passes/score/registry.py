@@ -1,0 +1,68 @@
+"""The criteria by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphprune.groups import Coupling
+from graphprune.registry import Registry
+from graphprune.scores import Scores
+
+Tensors = Callable[[str], NDArray[np.generic]]
+
+
+class Criterion(Protocol):
+    """Says how important every unit is.
+
+    A criterion is a frozen dataclass whose fields are its options, registered under a name.
+    """
+
+    def __call__(self, coupling: Coupling, tensors: Tensors, seed: int) -> Scores:
+        """Scores the units of every group.
+
+        Args:
+            coupling: The groups.
+            tensors: Maps the name of a parameter value to its contents in the graph's shape.
+            seed: Seed of whatever is drawn at random.
+        """
+
+
+CRITERIA: Registry[Criterion] = Registry("criterion")
+criterion = CRITERIA.register
+
+
+def criteria() -> tuple[str, ...]:
+    """The names of all criteria."""
+    return CRITERIA.names
+
+
+def score(
+    name: str, coupling: Coupling, tensors: Tensors, seed: int = 0, **options: object
+) -> Scores:
+    """Scores the units of every group by one criterion.
+
+    Args:
+        name: Name of the criterion.
+        coupling: The groups.
+        tensors: Maps the name of a parameter value to its contents in the graph's shape.
+        seed: Seed of whatever is drawn at random.
+        **options: Fields of the criterion.
+
+    Returns:
+        One score a unit, ``(rows, width)`` for every group.
+
+    Raises:
+        BadData: There is no such criterion or option, or the scores are not finite.
+    """
+    scores = CRITERIA.create(name, options)(coupling, tensors, seed)
+    for group in coupling:
+        if scores[group.name].shape != group.units.shape:
+            raise ValueError(
+                f"criterion '{name}' gives {group.name} scores of shape "
+                f"{scores[group.name].shape}, not {group.units.shape}"
+            )
+    return scores

@@ -1,0 +1,148 @@
+"""ONNX Runtime sessions: running, sharing weights, and what their errors become."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from graphprune.backends import base
+from graphprune.backends.onnxruntime import OnnxRuntime, Optimization
+from graphprune.data import Array, InputSpec, random_feeds
+from graphprune.errors import BackendError, BackendUnavailable
+
+
+def linear(ops: tuple[str, ...] = ("Gemm",), dtype: int = TensorProto.FLOAT) -> onnx.ModelProto:
+    """Returns y = ops(x @ w.T) with x of shape (batch, 4) and w of ones, of shape (2, 4)."""
+    nodes = [helper.make_node("Gemm", ["x", "w"], ["h0"], transB=1)] if "Gemm" in ops else []
+    values = ["h0" if nodes else "x", *(f"h{n}" for n in range(1, len(ops)))]
+    for op, source, target in zip(ops[len(nodes) :], values, [*values[1:], "y"], strict=False):
+        nodes.append(helper.make_node(op, [source], [target]))
+    nodes[-1].output[0] = "y"
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        [helper.make_tensor_value_info("x", dtype, ["batch", 4])],
+        [helper.make_tensor_value_info("y", dtype, ["batch", None])],
+        [numpy_helper.from_array(np.ones((2, 4), np.float32), "w")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def ones(batch: int = 1) -> dict[str, Array]:
+    return {"x": np.ones((batch, 4), np.float32)}
+
+
+def test_a_model_runs_from_every_kind_of_source(tmp_path: Path) -> None:
+    model = linear()
+    path = tmp_path / "linear.onnx"
+    onnx.save(model, path)
+    for source in (model, model.SerializeToString(), path, str(path)):
+        with closing(OnnxRuntime().build(source, threads=1)) as engine:
+            assert engine.inputs == (InputSpec("x", ("batch", 4), np.dtype("float32")),)
+            assert engine.outputs == ("y",)
+            assert engine.run(ones(3))["y"].tolist() == [[4, 4]] * 3
+
+
+def test_external_data_is_found_beside_the_path(tmp_path: Path) -> None:
+    path = tmp_path / "linear.onnx"
+    onnx.save(linear(), path, save_as_external_data=True, location="w.bin", size_threshold=0)
+    assert (tmp_path / "w.bin").exists()
+    assert OnnxRuntime().build(path).run(ones())["y"].tolist() == [[4, 4]]
+
+
+def test_specs_feed_the_model_they_came_from() -> None:
+    for dtype in (TensorProto.FLOAT16, TensorProto.INT64, TensorProto.BOOL, TensorProto.UINT8):
+        engine = OnnxRuntime().build(linear(("Identity",), dtype))
+        feeds = random_feeds(engine.inputs, dims={"batch": 2})
+        assert np.array_equal(engine.run(feeds)["y"], feeds["x"])
+
+
+@pytest.mark.parametrize("optimization", ["none", "basic"])
+def test_weights_are_shared_not_copied(optimization: Optimization) -> None:
+    weight = np.ones((2, 4), np.float32)
+    engine = OnnxRuntime(optimization=optimization, weights={"w": weight}).build(linear())
+    assert engine.run(ones())["y"].tolist() == [[4, 4]]
+    weight[1, 1:] = 0
+    assert engine.run(ones())["y"].tolist() == [[4, 1]]
+
+
+def test_shared_weights_outlive_the_backend() -> None:
+    engine = OnnxRuntime(weights={"w": np.full((2, 4), 3, np.float32)}).build(linear())
+    for _ in range(3):
+        np.empty(100_000)
+        assert engine.run(ones())["y"].tolist() == [[12, 12]]
+
+
+@pytest.mark.parametrize(
+    ("weights", "text"),
+    [
+        ({"v": np.ones(1, np.float32)}, "BackendError: the model has no initializer named 'v'"),
+        (
+            {"w": np.ones((3, 4), np.float32)},
+            "BackendError: the array for weight 'w' does not fit\n"
+            "  why:   it is float32[3, 4], the initializer is float32[2, 4]",
+        ),
+        (
+            {"w": np.ones((4, 2), np.float32).T},
+            "BackendError: the array for weight 'w' is not contiguous",
+        ),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(weights: dict[str, Array], text: str) -> None:
+    with pytest.raises(BackendError) as caught:
+        OnnxRuntime(weights=weights).build(linear())
+    assert str(caught.value) == text
+
+
+def test_a_refused_model_is_a_backend_error(tmp_path: Path) -> None:
+    with pytest.raises(BackendError) as caught:
+        OnnxRuntime().build(b"not a model")
+    assert str(caught.value) == (
+        "BackendError: cannot build a session\n"
+        "  why:   Failed to load model because protobuf parsing failed."
+    )
+    with pytest.raises(BackendError) as caught:
+        OnnxRuntime().build(linear(("Gemm", "Nonsense")))
+    assert caught.value.where == "linear"
+    assert "Nonsense" in str(caught.value.why)
+    assert len(str(caught.value.why)) < 310
+    with pytest.raises(BackendError, match="absent.onnx"):
+        OnnxRuntime().build(tmp_path / "absent.onnx")
+    with pytest.raises(BackendError, match="absent.onnx"):
+        OnnxRuntime(weights=ones()).build(tmp_path / "absent.onnx")
+
+
+@pytest.mark.parametrize(
+    "feeds",
+    [
+        {},
+        {"x": np.ones((1, 4))},
+        {"x": np.ones((1, 3), np.float32)},
+        {**ones(), "z": np.ones(1)},
+    ],
+)
+def test_feeds_that_do_not_fit_are_a_backend_error(feeds: dict[str, Array]) -> None:
+    with pytest.raises(BackendError, match="cannot run the model"):
+        OnnxRuntime().build(linear()).run(feeds)
+
+
+def test_a_closed_engine_does_not_run() -> None:
+    engine = OnnxRuntime().build(linear())
+    engine.close()
+    with pytest.raises(BackendError, match="this engine is closed"):
+        engine.run(ones())
+
+
+def test_absence_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(BackendUnavailable) as caught:
+        base.get("onnxruntime")
+    assert caught.value.fix == "pip install 'graphprune[onnxruntime]'"
+    with pytest.raises(BackendUnavailable):
+        OnnxRuntime().build(linear())
