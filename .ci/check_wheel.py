@@ -14,6 +14,9 @@ for engine in ENGINES:
 
 modules = [module.name for module in pkgutil.walk_packages(graphprune.__path__, "graphprune.")]
 for name in modules:
+    # A __main__ runs the command line when it is imported.
+    if name.endswith("__main__"):
+        continue
     importlib.import_module(name)
 
 for package in ("passes", "backends", "ir", "frontends.onnx", "passes.couple", "passes.narrow"):

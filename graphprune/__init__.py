@@ -1,1 +1,30 @@
-"""tmp"""
+"""A pruning compiler: a network in; a narrower, proven, measurably faster network out."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphprune.compiler import Inspection, Result, apply, check, inspect, prune
+    from graphprune.plan import Plan
+
+_HOME = {
+    "Inspection": "graphprune.compiler",
+    "Plan": "graphprune.plan",
+    "Result": "graphprune.compiler",
+    "apply": "graphprune.compiler",
+    "check": "graphprune.compiler",
+    "inspect": "graphprune.compiler",
+    "prune": "graphprune.compiler",
+}
+
+__all__ = ["Inspection", "Plan", "Result", "apply", "check", "inspect", "prune"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when first used, so that ``import graphprune`` costs nothing."""
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'graphprune' has no attribute '{name}'")

@@ -81,7 +81,7 @@ class CostModel:
         dims = base + add_up(units * np.asarray(widths)[group], where, len(base))
         sizes = self._sizes(dims)
         for later, earlier in self.terms.twins:
-            if np.allclose(later.extents(dims), earlier.extents(dims)):
+            if later.is_alike(earlier, dims):
                 sizes[later.term] = 0
         return _cost(add_up(sizes, self.terms.metrics, len(METRICS)))
 
@@ -132,7 +132,7 @@ class CostModel:
         values = self.coupling.graph.values
         shape = values[one.value].known_shape
         if values[other.value].known_shape != shape:
-            return np.allclose(one.extents(dims), other.extents(dims))
+            return one.is_alike(other, dims)
         for axis in range(len(shape)):
             layers = (layer_along(self.coupling, use.value, axis) for use in (one, other))
             left, right = (alive[layer.ids] if layer else np.True_ for layer in layers)

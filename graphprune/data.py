@@ -46,7 +46,9 @@ class InputSpec:
         """The symbolic sizes, in the order of the axes."""
         return tuple(dim for dim in self.shape if isinstance(dim, str))
 
-    def concrete(self, dims: Mapping[str, int] | None = None, *, default: int = 1) -> tuple[int, ...]:
+    def concrete(
+        self, dims: Mapping[str, int] | None = None, *, default: int = 1
+    ) -> tuple[int, ...]:
         """Gives every axis a size.
 
         Args:
@@ -93,8 +95,10 @@ def random_feeds(
             why=f"the symbolic sizes are: {', '.join(known) or 'none'}",
         )
     rng = np.random.default_rng(seed)
-    return {spec.name: _draw(spec, spec.concrete(dims, default=default), integers, rng)
-            for spec in specs}
+    return {
+        spec.name: _draw(spec, spec.concrete(dims, default=default), integers, rng)
+        for spec in specs
+    }
 
 
 def _draw(
@@ -187,16 +191,21 @@ def check_feeds(
     missing = [spec.name for spec in specs if spec.name not in feeds]
     extra = sorted(set(feeds) - {spec.name for spec in specs})
     if missing or extra:
-        parts = [f"{word} {', '.join(names)}"
-                 for word, names in (("missing:", missing), ("unknown:", extra)) if names]
-        raise BadData("the names do not match the model's inputs", where=where,
-                      why="; ".join(parts), fix=fix)
+        parts = [
+            f"{word} {', '.join(names)}"
+            for word, names in (("missing:", missing), ("unknown:", extra))
+            if names
+        ]
+        raise BadData(
+            "the names do not match the model's inputs", where=where, why="; ".join(parts), fix=fix
+        )
     sizes: dict[str, tuple[int, str]] = {}
     for spec in specs:
         why = _difference(spec, feeds[spec.name], samples, sizes)
         if why:
-            raise BadData(f"input {spec.name!r} does not fit the model", where=where,
-                          why=why, fix=fix)
+            raise BadData(
+                f"input {spec.name!r} does not fit the model", where=where, why=why, fix=fix
+            )
 
 
 def _difference(
@@ -239,8 +248,10 @@ def batches(feeds: Mapping[str, Array], size: int, *, drop_last: bool = False) -
         raise BadData(f"cannot cut batches of {size} samples")
     counts = {name: array.shape[0] if array.ndim else None for name, array in feeds.items()}
     if len(set(counts.values())) != 1 or None in counts.values():
-        raise BadData("the inputs differ in their number of samples",
-                      why=", ".join(f"{name}: {count}" for name, count in counts.items()))
+        raise BadData(
+            "the inputs differ in their number of samples",
+            why=", ".join(f"{name}: {count}" for name, count in counts.items()),
+        )
     total = next(iter(feeds.values())).shape[0]
     for start in range(0, total, size):
         if drop_last and start + size > total:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +42,14 @@ class Use:
     shape: tuple[int, ...]
     dims: tuple[int, ...]
 
-    def extents(self, dims: Floats) -> Floats:
-        """The extents in ascending order: a transposed use is still the same tensor."""
-        return np.sort(np.array(self.shape) * dims[list(self.dims)])
+    def is_alike(self, other: Use, dims: Floats) -> bool:
+        """Whether both uses have the same extents; a transposed one is still the same tensor."""
+        mine = sorted(n * dims[i] for n, i in zip(self.shape, self.dims, strict=True))
+        theirs = sorted(n * dims[i] for n, i in zip(other.shape, other.dims, strict=True))
+        # Extents are whole numbers where units are alike, but for the last bits.
+        return len(mine) == len(theirs) and all(
+            abs(one - two) < 1e-6 for one, two in zip(mine, theirs, strict=True)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,12 +123,17 @@ class _Table:
         self.values = coupling.graph.values
         self.lines: list[Ids] = [np.empty(0, dtype=np.int64)]
         self.known: dict[bytes, int] = {}
+        self.dimensions: dict[Axis, tuple[int, int]] = {}
         self.rows: list[_Term] = []
         self.twins: list[tuple[Use, Use]] = []
 
     def dimension(self, axis: Axis) -> tuple[int, int]:
         """A constant factor and a dimension whose product is an extent."""
-        name, i = axis
+        if axis not in self.dimensions:
+            self.dimensions[axis] = self._dimension(*axis)
+        return self.dimensions[axis]
+
+    def _dimension(self, name: str, i: int) -> tuple[int, int]:
         layer = layer_along(self.coupling, name, i)
         if layer is None:
             return self.values[name].known_shape[i], 0
@@ -179,9 +190,9 @@ class _Table:
         if any((use.shape, use.dims) == (shape, dims) for use in earlier):
             return
         here = Use(len(self.rows), value.name, shape, dims)
-        size = np.prod(value.known_shape)
+        size = prod(value.known_shape)
         self.twins += [
-            (here, use) for use in earlier if np.prod(self.values[use.value].known_shape) == size
+            (here, use) for use in earlier if prod(self.values[use.value].known_shape) == size
         ]
         earlier.append(here)
         self.add("params", node, 1.0, _axes(value))

@@ -106,9 +106,7 @@ def chain(*widths: int, kernel: int = 3, size: int = 6) -> Coupling:
     net = Net()
     x, ids = net.value("x", (1, 3, size, size), kind="input"), None
     for i, width in enumerate(widths):
-        out = net.group(
-            width, f"c{i}.weight.0.out", f"c{i}.bias.0.scale", f"c{i + 1}.weight.1.in"
-        )
+        out = net.group(width, f"c{i}.weight.0.out", f"c{i}.bias.0.scale", f"c{i + 1}.weight.1.in")
         x = net.conv(x, f"c{i}", width, kernel, out, ids)
         bias = net.param(f"c{i}.bias", (width,), {0: out})
         x = net.node("pointwise.add", (x, bias), f"r{i}", net.values[x].shape, {1: out})

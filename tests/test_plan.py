@@ -38,7 +38,9 @@ def first_half(coupling: Coupling) -> Alive:
 def test_a_plan_is_written_readably() -> None:
     coupling = two_rows(2)
     plan = planned(coupling, first_half(coupling))
-    assert plan.to_json() == """\
+    assert (
+        plan.to_json()
+        == """\
 {
   "format": "graphprune.plan/1",
   "source": {
@@ -70,6 +72,7 @@ def test_a_plan_is_written_readably() -> None:
     }
   }
 }"""
+    )
     assert plan.text() == "g1 2 -> 1 in each of 2 rows"
 
 

@@ -169,7 +169,9 @@ def compare_engines(
         BackendError: An engine fails on the inputs.
     """
     return compare(
-        functools.partial(a.run, feeds), functools.partial(b.run, feeds), options,
+        functools.partial(a.run, feeds),
+        functools.partial(b.run, feeds),
+        options,
         progress=progress,
     )
 

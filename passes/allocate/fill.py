@@ -68,23 +68,21 @@ def fit(
     Raises:
         InfeasibleBudget: A bound is exceeded with every group at its narrowest.
     """
-    coupling, kept, notes = problem.coupling, dict(widths.kept), widths.notes
-    shrunk: dict[str, str] = {}
+    kept, shrunk = dict(widths.kept), dict[str, str]()
     while True:
-        current = Widths(kept, notes + tuple(shrunk.values()))
+        current = Widths(kept, widths.notes + tuple(shrunk.values()))
         alive = choose(current)
         cost = problem.model.exact(alive)
         over = problem.bounds.exceeded(cost)
         if not over:
             return current, alive
-        cheapest = _cheapest(problem, current.vector(coupling), over)
+        cheapest = _cheapest(problem, current.vector(problem.coupling), over)
         if cheapest is not None:
-            i, narrower = cheapest
-            name = coupling.groups[i].name
+            name, narrower = cheapest
             kept = kept | {name: narrower}
             shrunk[name] = (
                 f"{name}: {narrower} units a row instead of {widths.kept[name]} to hold "
-                f"{' and '.join(over)}, because units differ in what they cost"
+                f"{' and '.join(over)}: the selected ones cost more than their number tells"
             )
         elif problem.unrounded() is not problem:
             problem = problem.unrounded()
@@ -92,7 +90,7 @@ def fit(
             raise problem.infeasible(over[0], getattr(cost, over[0]))
 
 
-def _cheapest(problem: Problem, widths: Ids, over: tuple[str, ...]) -> tuple[int, int] | None:
+def _cheapest(problem: Problem, widths: Ids, over: tuple[str, ...]) -> tuple[str, int] | None:
     """The group that loses the least score for what it saves, and its next narrower choice."""
     now, ranks = problem.model.evaluate(widths), problem.rank_scores()
     best: tuple[float, int, int] | None = None
@@ -107,4 +105,4 @@ def _cheapest(problem: Problem, widths: Ids, over: tuple[str, ...]) -> tuple[int
         if saved > 0:
             loss = group.rows * float(ranks[i][narrower : widths[i]].sum())
             best = min(best or (np.inf, 0, 0), (loss / saved, i, narrower))
-    return best and best[1:]
+    return best and (problem.coupling.groups[best[1]].name, best[2])

@@ -16,7 +16,8 @@ def step(coupling: Coupling, group: Group, round_to: int) -> int:
     At every multiple of it the group contributes a multiple of ``round_to`` to the extents of its
     members: the least common multiple over the members, each of which may hold several elements
     a unit. Row-wise members (channels within one group of a grouped conv, within one head) are
-    counted too unless that leaves no width but the full one: then the whole axes decide.
+    counted too unless that leaves no width but the full one: then the whole axes decide. Axes
+    along which units differ in size are left out.
 
     Args:
         coupling: The network.
@@ -48,7 +49,8 @@ def _layers(coupling: Coupling, group: Group) -> Iterable[Layer]:
 
 
 def _step(layers: list[Layer], group: Group, round_to: int) -> int:
-    # A layer holds elements * w / width elements at width w: round_to must divide that.
-    whole = round_to * group.width
-    elements = (np.count_nonzero(np.isin(layer.rectangle()[0], group.units)) for layer in layers)
-    return lcm(*(whole // gcd(whole, int(count)) for count in elements))
+    lines = (layer.rectangle()[0] for layer in layers)
+    counts = (int(np.count_nonzero(np.isin(line, group.units))) for line in lines)
+    # Units of unequal size can promise no multiple, so their axis asks for none.
+    sizes = (count // group.width for count in counts if count % group.width == 0)
+    return lcm(*(round_to // gcd(round_to, size) for size in sizes))

@@ -39,7 +39,7 @@ def contract(ctx: Context, node: Node) -> None:
     left, right = _Side(ctx, node, 0, a, order), _Side(ctx, node, 1, b, order)
     result: list[Layer] = []
     for letter in order:
-        sides = [s for s in (left, right) if s.real(letter)]
+        sides = [s for s in (left, right) if s.real(letter) or letter in s.layers]
         layers = [s.layers[letter] for s in sides if letter in s.layers]
         if not layers:
             continue

@@ -17,7 +17,13 @@ def reshape(ctx: Context, node: Node) -> None:
     """Axes merge and split."""
     x, y = node.inputs[0], node.outputs[0]
     old, new = ctx.shape(x), ctx.shape(y)
-    ctx.set(y, [views.reshape(ctx, layer, old, new, y) for layer in ctx.of(x)])
+    kept: list[Layer] = []
+    for before, _ in views.blocks(old, new):
+        inside = sorted((z for z in ctx.of(x) if z.axis in before), key=lambda z: -z.ids.size)
+        for layer in inside[1:]:
+            ctx.freeze(layer, f"'{node.title}' merges it with another channel axis")
+        kept += inside[:1]
+    ctx.set(y, [views.reshape(ctx, layer, old, new, y) for layer in kept])
 
 
 @rule("transpose")
@@ -47,20 +53,23 @@ def slice_(ctx: Context, node: Node) -> None:
 
 @rule("gather")
 def gather(ctx: Context, node: Node) -> None:
-    """Constant indices; a line of them selects channels, others select rows only."""
+    """Constant indices; they may select channels as long as these end up along one axis."""
     index = ctx.graph.values[node.inputs[1]].const
     axis = node.int("axis")
     assert index is not None
     kept: list[Layer] = []
     for layer in ctx.of(node.inputs[0]):
-        if layer.axis == axis and index.ndim != 1:
-            ctx.freeze(layer, f"'{node.title}' picks single channels")
-        elif layer.ids.shape[axis] > 1:
-            ids: Ids = np.take(layer.ids, index.astype(np.int64), axis=axis)
-            shift = index.ndim - 1 if layer.axis > axis else 0
-            kept.append(Layer(ids, layer.axis + shift))
-        else:
+        if layer.ids.shape[axis] == 1:
             kept.append(views.insert_axes(layer, axis, index.ndim))
+            continue
+        ids: Ids = views.collapse(np.take(layer.ids, index.astype(np.int64), axis=axis))
+        home = [axis + i for i in range(index.ndim) if ids.shape[axis + i] > 1]
+        if layer.axis != axis:
+            kept.append(Layer(ids, layer.axis + (index.ndim - 1 if layer.axis > axis else 0)))
+        elif len(home) == 1:
+            kept.append(Layer(ids, home[0]))
+        else:
+            ctx.freeze(layer, f"'{node.title}' picks single channels")
     ctx.set(node.outputs[0], kept)
 
 

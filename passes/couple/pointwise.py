@@ -26,6 +26,10 @@ class Operand:
     shape: Shape
     layers: tuple[Layer, ...]
 
+    def has(self, axis: int) -> bool:
+        """Whether it has labels along an axis."""
+        return any(layer.axis == axis for layer in self.layers)
+
 
 def operand(ctx: Context, name: str, rank: int) -> Operand:
     """A value that broadcasts, aligned to the right."""
@@ -52,9 +56,8 @@ def unite(ctx: Context, operands: Sequence[Operand]) -> tuple[Layer, ...]:
     """
     result = []
     for axis in sorted({layer.axis for o in operands for layer in o.layers}):
-        real = [o for o in operands if o.shape[axis] > 1]
-        present = [layer for o in real for layer in o.layers if layer.axis == axis]
-        lacking = [o for o in real if not any(layer.axis == axis for layer in o.layers)]
+        present = [layer for o in operands for layer in o.layers if layer.axis == axis]
+        lacking = [o for o in operands if o.shape[axis] > 1 and not o.has(axis)]
         if lacking:
             why = ctx.why_fixed(lacking[0].name)
             for layer in present:

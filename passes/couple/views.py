@@ -69,9 +69,14 @@ def reshape(ctx: Context, layer: Layer, old: Shape, new: Shape, name: str) -> La
     home = next(after for before, after in parts if layer.axis in before)
     ids = _collapse_varying(ids)
     varying = [j for j in home if ids.shape[j] > 1]
-    if not varying:
+    if varying:
+        return _split(ctx, ids, varying, name)
+    if not home:
         return None
-    return _split(ctx, ids, varying, name)
+    # One channel: its label is everywhere along what its axis was merged into.
+    widest = max(home, key=lambda j: new[j])
+    full = [new[j] if j == widest else n for j, n in enumerate(ids.shape)]
+    return Layer(np.broadcast_to(ids, full), widest)
 
 
 def _collapse_varying(ids: Ids) -> Ids:

@@ -1,1 +1,8 @@
-"""narrow"""
+"""The rewrite pass: slice parameters, respell operators, write."""
+
+from graphprune.passes.narrow.cuts import Cut, cuts, take
+from graphprune.passes.narrow.edit import Narrowed
+from graphprune.passes.narrow.narrow import narrow
+from graphprune.passes.narrow.write import materialise, replacing, write
+
+__all__ = ["Cut", "Narrowed", "cuts", "materialise", "narrow", "replacing", "take", "write"]

@@ -1,1 +1,7 @@
-"""verify"""
+"""Proofs that a narrowed model is what its plan says."""
+
+from graphprune.passes.verify.proof import Comparison, Proof, tolerance
+from graphprune.passes.verify.replay import Replay, replay
+from graphprune.passes.verify.verify import verify
+
+__all__ = ["Comparison", "Proof", "Replay", "replay", "tolerance", "verify"]

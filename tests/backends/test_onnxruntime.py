@@ -112,9 +112,9 @@ def test_a_refused_model_is_a_backend_error(tmp_path: Path) -> None:
     assert caught.value.where == "linear"
     assert "Nonsense" in str(caught.value.why)
     assert len(str(caught.value.why)) < 310
-    with pytest.raises(BackendError, match="absent.onnx"):
+    with pytest.raises(BackendError, match=r"absent\.onnx"):
         OnnxRuntime().build(tmp_path / "absent.onnx")
-    with pytest.raises(BackendError, match="absent.onnx"):
+    with pytest.raises(BackendError, match=r"absent\.onnx"):
         OnnxRuntime(weights=ones()).build(tmp_path / "absent.onnx")
 
 

@@ -143,9 +143,7 @@ def test_sentences_and_dict() -> None:
     assert found.sentence() == (
         "1.50x faster: speedup 1.500, 95% interval 1.400 to 1.600 over 40 rounds"
     )
-    assert found.noise_sentence() == (
-        "steady machine: paired with itself, A differs by up to 0.5%"
-    )
+    assert found.noise_sentence() == ("steady machine: paired with itself, A differs by up to 0.5%")
     slower = Comparison(0.5, 0.45, 0.55, 0.02, "slower", 40, 9.5, latency, latency, 0.95)
     assert slower.sentence().startswith("2.00x slower: speedup 0.500")
     copy = json.loads(json.dumps(found.to_dict()))

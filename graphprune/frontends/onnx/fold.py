@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from graphprune.frontends.onnx.native import Native
 
@@ -191,13 +191,14 @@ def _range(node: Native, x: Sequence[Array]) -> list[Array]:
 
 @_fold("ConstantOfShape")
 def _constant_of_shape(node: Native, x: Sequence[Array]) -> list[Array]:
-    value = node.attrs.get("value")
-    filler = np.zeros(1, np.float32)
-    if value is not None:
-        from onnx import numpy_helper
+    return [filled(node, tuple(x[0].tolist()))]
 
-        filler = numpy_helper.to_array(value)
-    return [np.broadcast_to(filler.reshape(()), tuple(x[0].tolist()))]
+
+def filled(node: Native, shape: tuple[int, ...]) -> Array:
+    """What a ConstantOfShape node gives; one number in memory, whatever the shape."""
+    value = node.attrs.get("value")
+    number = np.zeros(1, np.float32) if value is None else numpy_helper.to_array(value)
+    return np.broadcast_to(number.reshape(()), shape)
 
 
 _REDUCE: dict[str, Callable[..., Array]] = {

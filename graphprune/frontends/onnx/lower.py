@@ -34,6 +34,7 @@ class Lowered:
         known: Contents of everything that was folded or read while lowering, by native name.
         inputs: The concrete input shapes that were assumed.
         symbolic: Whether any input dimension had to be assumed.
+        tensors: Initializers and the tensors of Constant nodes, by native name.
     """
 
     model: OnnxModel
@@ -42,6 +43,20 @@ class Lowered:
     known: Mapping[str, Array]
     inputs: Shapes
     symbolic: bool
+    tensors: Mapping[str, onnx.TensorProto]
+
+    def contents(self, name: str) -> Array:
+        """The contents of a parameter value of the graph, in its shape.
+
+        Raises:
+            InvalidModel: They cannot be read.
+        """
+        value = self.graph.values[name]
+        tensor = self.tensors.get(value.source)
+        if tensor is not None:
+            return self.model.read(tensor)
+        maker = next(n for n in self.natives if value.source in n.proto.output)
+        return folding.filled(maker, value.known_shape)
 
 
 def lower(model: OnnxModel, shapes: Shapes | None = None) -> Lowered:
@@ -129,7 +144,9 @@ def _lower(model: OnnxModel, natives: list[Native], inputs: Shapes, symbolic: bo
     for name in outputs:
         builder.shape_or_none(name)
     graph = Graph(builder.values, tuple(builder.nodes), tuple(inputs), outputs)
-    return Lowered(model, graph, tuple(natives), builder.known, inputs, symbolic)
+    return Lowered(
+        model, graph, tuple(natives), builder.known, inputs, symbolic, builder.tensors
+    )
 
 
 def _lower_node(node: Native, builder: Builder) -> None:

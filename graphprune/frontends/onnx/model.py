@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,12 +29,14 @@ class OnnxModel:
         path: The file it was read from, or None.
         spans: Where in the file the cut-out ``raw_data`` lie.
         buffer: The memory-mapped file, or None.
+        overrides: Contents of tensors that replace what the proto says, made when asked for.
     """
 
     proto: onnx.ModelProto
     path: Path | None = None
     spans: Mapping[str, wire.Span] = field(default_factory=dict)
     buffer: memoryview | None = None
+    overrides: Mapping[str, Callable[[], Array]] = field(default_factory=dict)
 
     @cached_property
     def tensors(self) -> Mapping[str, onnx.TensorProto]:
@@ -71,6 +73,8 @@ class OnnxModel:
     def read(self, tensor: onnx.TensorProto) -> Array:
         """The contents of a tensor of this model (an initializer or a constant's value)."""
         shape = tuple(tensor.dims)
+        if tensor.name in self.overrides:
+            return self.overrides[tensor.name]()
         try:
             dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
             if external.is_external(tensor):

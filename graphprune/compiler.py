@@ -1,0 +1,379 @@
+"""The pipeline: load, lower, couple, score, allocate, select, narrow, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+
+import onnx
+
+from graphprune.budget import Budget
+from graphprune.cost import Cost, CostModel
+from graphprune.data import Feeds
+from graphprune.errors import BadData, InfeasibleBudget, NotEquivalent, PlanMismatch
+from graphprune.frontends.onnx import Lowered, OnnxModel, load, lower
+from graphprune.groups import Alive, Coupling, Group
+from graphprune.ir.graph import Shape
+from graphprune.passes.allocate import Problem, allocate, fit
+from graphprune.passes.couple import couple
+from graphprune.passes.narrow import Narrowed, materialise, narrow, replacing, write
+from graphprune.passes.score import score
+from graphprune.passes.select import select
+from graphprune.passes.verify import Proof, verify
+from graphprune.plan import Plan, Source
+
+METADATA_KEY = "graphprune.plan"
+Model = str | Path | onnx.ModelProto
+Stage = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """A model and what may be cut of it.
+
+    Attributes:
+        lowered: The model and its graph.
+        coupling: Groups that may be narrowed, frozen axes with reasons.
+        kept: Names of groups that ``keep`` patterns excluded.
+    """
+
+    lowered: Lowered
+    coupling: Coupling
+    kept: tuple[str, ...] = ()
+
+    @cached_property
+    def cost_model(self) -> CostModel:
+        """Cost as a function of the widths."""
+        return CostModel.of(self.coupling)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A narrowed model and everything known about it.
+
+    Attributes:
+        inspection: The original.
+        plan: What was kept.
+        narrowed: The edited model, tensors not yet cut.
+        alive: Whether each unit lives.
+        proof: The verdict of the verify pass.
+        cost: Before and after.
+        notes: What rounding and budgets made different from what was asked.
+    """
+
+    inspection: Inspection
+    plan: Plan
+    narrowed: Narrowed
+    alive: Alive
+    proof: Proof
+    cost: tuple[Cost, Cost]
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def model(self) -> onnx.ModelProto:
+        """The narrowed model, whole."""
+        return materialise(self.narrowed)
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of the original."""
+        return self.inspection.coupling.groups
+
+    def save(self, path: str | Path, *, unproven: bool = False) -> None:
+        """Write the model, and its plan beside it as ``<stem>.plan.json``.
+
+        Args:
+            path: The .onnx file to write; external data goes to ``<path>.data``.
+            unproven: Write it even though the proof failed.
+
+        Raises:
+            NotEquivalent: The proof failed.
+            GraphpruneError: The folder cannot be written.
+        """
+        if not self.proof.ok and not unproven:
+            raise not_equivalent(self.proof)
+        target = Path(path)
+        write(self.narrowed, target)
+        with replacing(plan_path(target)) as file:
+            file.write(self.plan.to_json().encode())
+
+
+def plan_path(model: Path) -> Path:
+    """Where the plan of a model file lies: ``out.onnx`` has ``out.plan.json``."""
+    return model.with_suffix(".plan.json")
+
+
+def inspect(
+    model: Model | OnnxModel,
+    *,
+    shapes: Mapping[str, Shape] | None = None,
+    keep: Sequence[str] = (),
+    exact: bool = False,
+) -> Inspection:
+    """Find what may be cut.
+
+    Args:
+        model: A path or a ModelProto.
+        shapes: Input shapes by name, where the model leaves them open.
+        keep: Patterns (``*``, ``?``) of parameters, nodes or groups that must stay whole.
+        exact: Keep groups whole whose narrowing is only approximate (layer norms).
+
+    Raises:
+        InvalidModel: It is not a usable ONNX model.
+        BadData: A pattern matches nothing.
+    """
+    lowered = lower(model if isinstance(model, OnnxModel) else load(model), shapes)
+    coupling = couple(lowered.graph)
+    protected = _protected(coupling, keep)
+    kept = tuple(g.name for g in coupling if g.name in protected or (exact and not g.exact))
+    groups = tuple(g for g in coupling if g.name not in kept)
+    return Inspection(lowered, replace(coupling, groups=groups), kept)
+
+
+def _protected(coupling: Coupling, keep: Sequence[str]) -> set[str]:
+    """Groups that touch anything a pattern names."""
+    readers: dict[str, set[str]] = {}
+    for node in coupling.graph.nodes:
+        for name in node.inputs:
+            readers.setdefault(name, set()).update((node.title, *node.outputs))
+    everything = {g.name: _names(g, coupling, readers) for g in coupling}
+    frozen = {f.param for f in coupling.frozen}
+    found: set[str] = set()
+    for pattern in keep:
+        hit = {g for g, names in everything.items() if any(fnmatchcase(n, pattern) for n in names)}
+        if not hit and not any(fnmatchcase(name, pattern) for name in frozen):
+            raise BadData(
+                f"--keep {pattern!r} matches no layer",
+                fix="see the names with: graphprune inspect MODEL",
+            )
+        found |= hit
+    return found
+
+
+def _names(group: Group, coupling: Coupling, readers: Mapping[str, set[str]]) -> set[str]:
+    params = {m.param for m in group.members}
+    sources = {coupling.graph.values[p].source for p in params}
+    return {group.name} | params | sources | {n for p in params for n in readers.get(p, ())}
+
+
+def prune(
+    model: Model,
+    example_inputs: Sequence[Feeds] | None = None,
+    *,
+    macs: str | float | None = None,
+    params: str | float | None = None,
+    memory: str | float | None = None,
+    channels: str | float | None = None,
+    criterion: str = "l2",
+    allocation: str = "uniform",
+    data: Sequence[Feeds] | None = None,
+    round_to: int = 1,
+    keep: Sequence[str] = (),
+    exact: bool = False,
+    shapes: Mapping[str, Shape] | None = None,
+    seed: int = 0,
+    run: bool = True,
+    stage: Stage | None = None,
+) -> Result:
+    """Narrow a model to a budget and prove the result.
+
+    Args:
+        model: A path or a ModelProto, which is not changed.
+        example_inputs: Inputs to prove the result on, besides random ones.
+        macs: Budget of multiply-accumulates: a fraction up to 1, or an absolute number.
+        params: Budget of parameters.
+        memory: Budget of activation memory in bytes.
+        channels: Fraction of every group to keep.
+        criterion: How units are scored: see :func:`graphprune.passes.score.criteria`.
+        allocation: How widths are chosen: see :func:`graphprune.passes.allocate.policies`.
+        data: Calibration batches, used as proof inputs too.
+        round_to: What narrowed channel counts should be multiples of.
+        keep: Patterns of layers that must stay whole.
+        exact: Narrow no group whose narrowing is only approximate.
+        shapes: Input shapes by name, where the model leaves them open.
+        seed: Of everything random.
+        run: Whether to prove the result by running it, or on labels only.
+        stage: Called with the name of every stage as it begins.
+
+    Raises:
+        InvalidModel: It is not a usable ONNX model.
+        InfeasibleBudget: No widths meet the budget.
+        UnsupportedModel: An operator cannot be respelled as the plan wants.
+        BackendUnavailable: onnxruntime is not installed and ``run`` is true.
+    """
+    say = stage or (lambda name: None)
+    budget = Budget.parse(
+        {"macs": macs, "params": params, "memory": memory, "channels": channels}
+    )
+    say("finding coupled channels")
+    inspection = inspect(model, shapes=shapes, keep=keep, exact=exact)
+    coupling = inspection.coupling
+    _require_groups(inspection)
+    say(f"scoring channels by {criterion}")
+    scores = score(criterion, coupling, inspection.lowered.contents, seed)
+    say(f"choosing widths ({allocation})")
+    cost_model = inspection.cost_model
+    bounds = budget.resolve(cost_model.full)
+    problem = Problem.of(coupling, scores, cost_model, bounds, round_to=round_to, seed=seed)
+    widths, alive = fit(
+        problem,
+        allocate(allocation, problem),
+        lambda candidate: select("top", coupling, scores, candidate, seed),
+    )
+    method = {"criterion": criterion, "allocation": allocation, "round_to": round_to}
+    plan = Plan.of(
+        coupling,
+        alive,
+        source=_source(inspection.lowered.model),
+        method=method,
+        budget=budget,
+        seed=seed,
+    )
+    feeds = [*(example_inputs or ()), *(data or ())]
+    return _finish(inspection, plan, alive, feeds, run, seed, say, widths.notes)
+
+
+def _require_groups(inspection: Inspection) -> None:
+    if inspection.coupling.groups:
+        return
+    frozen = inspection.coupling.frozen
+    reason = " -> ".join(frozen[0].reason) if frozen else "no layer has channels of its own"
+    raise InfeasibleBudget(
+        "nothing in this model can be narrowed",
+        where=str(inspection.lowered.model.path or "the given proto"),
+        why=f"for example: {reason}",
+        fix="see all reasons with: graphprune inspect MODEL",
+    )
+
+
+def _source(model: OnnxModel) -> Source:
+    return Source("onnx", model.sha256, model.path.name if model.path else "")
+
+
+def apply(
+    model: Model,
+    plan: Plan,
+    *,
+    shapes: Mapping[str, Shape] | None = None,
+    run: bool = True,
+    seed: int = 0,
+    feeds: Sequence[Feeds] = (),
+    stage: Stage | None = None,
+) -> Result:
+    """Narrow a fresh copy of a model by an existing plan.
+
+    Args:
+        model: A path or a ModelProto.
+        plan: Made for this model or one with the same parameters and shapes.
+        shapes: Input shapes by name, where the model leaves them open.
+        run: Whether to prove the result by running it.
+        seed: Of the random proof inputs.
+        feeds: Proof inputs, besides random ones.
+        stage: Called with the name of every stage as it begins.
+
+    Raises:
+        PlanMismatch: The plan was made for another model.
+    """
+    say = stage or (lambda name: None)
+    say("finding coupled channels")
+    inspection = inspect(model, shapes=shapes)
+    alive = plan.alive(inspection.coupling)
+    return _finish(inspection, plan, alive, feeds, run, seed, say, ())
+
+
+def _finish(
+    inspection: Inspection,
+    plan: Plan,
+    alive: Alive,
+    feeds: Sequence[Feeds],
+    run: bool,
+    seed: int,
+    say: Stage,
+    notes: tuple[str, ...],
+) -> Result:
+    """From a decided plan to a proven model."""
+    lowered, coupling = inspection.lowered, inspection.coupling
+    say("rewriting the graph")
+    narrowed = narrow(lowered, coupling, alive).with_metadata(METADATA_KEY, plan.to_json())
+    say("proving the result")
+    proof = verify(lowered, coupling, alive, narrowed, feeds=feeds, run=run, seed=seed)
+    cost = (inspection.cost_model.full, inspection.cost_model.exact(alive))
+    return Result(inspection, plan, narrowed, alive, proof, cost, notes)
+
+
+def embedded_plan(model: Model | OnnxModel) -> Plan:
+    """The plan inside a narrowed model's metadata.
+
+    Raises:
+        PlanMismatch: The model carries none.
+    """
+    opened = model if isinstance(model, OnnxModel) else load(model)
+    for entry in opened.proto.metadata_props:
+        if entry.key == METADATA_KEY:
+            return Plan.from_json(entry.value)
+    raise PlanMismatch(
+        "the model carries no plan",
+        where=str(opened.path or "the given proto"),
+        why="its metadata has no entry 'graphprune.plan'",
+        fix="give the plan: --plan FILE.plan.json",
+    )
+
+
+def check(
+    original: Model,
+    small: Model,
+    *,
+    plan: Plan | None = None,
+    shapes: Mapping[str, Shape] | None = None,
+    feeds: Sequence[Feeds] = (),
+    run: bool = True,
+    runs: int = 2,
+    seed: int = 0,
+) -> Proof:
+    """Prove a narrowed file against its original.
+
+    Args:
+        original: The model before.
+        small: The model after.
+        plan: What was kept; the one embedded in ``small`` where left out.
+        shapes: Input shapes by name.
+        feeds: Proof inputs, besides random ones.
+        run: Whether to run the models.
+        runs: Number of random inputs.
+        seed: Of the random inputs.
+
+    Raises:
+        PlanMismatch: There is no plan, or it is for another model.
+    """
+    opened = load(small)
+    found = plan or embedded_plan(opened)
+    inspection = inspect(original, shapes=shapes)
+    alive = found.alive(inspection.coupling)
+    candidate = Narrowed(opened.proto, {}, opened)
+    return verify(
+        inspection.lowered,
+        inspection.coupling,
+        alive,
+        candidate,
+        feeds=feeds,
+        run=run,
+        runs=runs,
+        seed=seed,
+    )
+
+
+def not_equivalent(proof: Proof) -> NotEquivalent:
+    """The error for a failed proof."""
+    if not proof.replay.ok:
+        why = "; ".join(proof.replay.failures)
+    else:
+        worst = proof.masked.worst if proof.masked is not None else float("nan")
+        why = f"largest relative error {worst:.2g}, accepted are {proof.tolerance:.0e}"
+    return NotEquivalent(
+        "the narrowed model does not equal the masked original; nothing was written",
+        why=why,
+        fix="please report it; meanwhile exclude the layers named above with --keep",
+    )

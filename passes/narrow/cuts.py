@@ -1,0 +1,87 @@
+"""Which elements of a tensor survive, and taking just these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphprune.groups import Alive, Coupling, Ids, Layer
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """The surviving indices along one axis.
+
+    Attributes:
+        axis: The axis that gets shorter.
+        rows: Axes along which the indices differ; empty where they do not.
+        kept: Ascending indices, one line a row: ``(rows, left)``.
+        extents: Extents of the row axes.
+    """
+
+    axis: int
+    rows: tuple[int, ...]
+    kept: Ids
+    extents: tuple[int, ...]
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for cuts that do the same."""
+        return self.axis, self.rows, self.kept.shape, self.kept.tobytes()
+
+
+def cuts(coupling: Coupling, name: str, alive: Alive) -> tuple[Cut, ...]:
+    """What a plan takes from a value; axes that lose nothing are left out.
+
+    Args:
+        coupling: Result of the couple pass.
+        name: A value of its graph.
+        alive: Whether each unit lives, by unit id.
+    """
+    found = [_cut(layer, alive) for layer in coupling.layers.get(name, ())]
+    # Cuts by rows come first: they count on rows as they were.
+    return tuple(sorted((c for c in found if c is not None), key=lambda c: (not c.rows, c.axis)))
+
+
+def _cut(layer: Layer, alive: Alive) -> Cut | None:
+    living = alive[layer.rectangle()]
+    if living.all():
+        return None
+    if not layer.rows or (living == living[:1]).all():
+        return Cut(layer.axis, (), np.flatnonzero(living[0])[None, :], ())
+    kept = np.stack([np.flatnonzero(line) for line in living])
+    extents = tuple(layer.ids.shape[r] for r in layer.rows)
+    return Cut(layer.axis, layer.rows, kept, extents)
+
+
+def take(array: NDArray[Any], wanted: tuple[Cut, ...]) -> NDArray[Any]:
+    """The surviving part of an array, contiguous.
+
+    Args:
+        array: The whole tensor; a memory map is read only where it survives.
+        wanted: From :func:`cuts`.
+    """
+    for cut in wanted:
+        if not cut.rows:
+            array = np.take(array, cut.kept[0], axis=cut.axis)
+            continue
+        order = (*cut.rows, cut.axis)
+        others = [i for i in range(array.ndim) if i not in order]
+        moved = array.transpose(*order, *others)
+        flat = moved.reshape(-1, array.shape[cut.axis], *moved.shape[len(order) :])
+        index = cut.kept.reshape(cut.kept.shape + (1,) * len(others))
+        picked = np.take_along_axis(flat, index, axis=1)
+        picked = picked.reshape(*cut.extents, -1, *moved.shape[len(order) :])
+        array = picked.transpose(np.argsort((*order, *others)))
+    return np.ascontiguousarray(array)
+
+
+def dead(coupling: Coupling, alive: Alive) -> Iterator[str]:
+    """Names of values that lose something."""
+    for name, layers in coupling.layers.items():
+        if any(not alive[layer.ids].all() for layer in layers):
+            yield name

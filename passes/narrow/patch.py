@@ -1,0 +1,132 @@
+"""Setting operands of shape arithmetic without losing symbolic dimensions."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import helper
+
+from graphprune.errors import InvalidModel, UnsupportedModel
+from graphprune.frontends.onnx import Lowered, lower
+from graphprune.frontends.onnx.native import Native
+from graphprune.passes.narrow.edit import Editor
+from graphprune.passes.narrow.refold import Refold
+
+# Operands that a respelling rule answers for; all others must keep their old contents.
+_RULED = {
+    "Reshape": (1,), "Slice": (1, 2, 3, 4), "Split": (1,), "Gather": (1,), "Expand": (1,),
+    "Pad": (1, 3), "Resize": (3,), "ConstantOfShape": (0,), "Squeeze": (1,), "Unsqueeze": (1,),
+}  # fmt: skip
+
+
+class Patcher:
+    """Replaces operands by constants, or patches single elements where the rest is dynamic.
+
+    Args:
+        editor: Takes the edits.
+        folded: Shape arithmetic after narrowing.
+        lowered: The original.
+    """
+
+    def __init__(self, editor: Editor, folded: Refold, lowered: Lowered) -> None:
+        self._editor, self._folded, self._lowered = editor, folded, lowered
+
+    @cached_property
+    def _other(self) -> Lowered | None:
+        """The same model with other symbolic extents: what differs there is dynamic."""
+        if not self._lowered.symbolic:
+            return None
+        fixed = self._lowered.model.proto.graph.input
+        dims = {i.name: i.type.tensor_type.shape.dim for i in fixed}
+        for step in (32, 0):
+            shapes = {
+                name: tuple(
+                    n if dims[name][a].dim_value > 0 else n + (1 if n == 1 else step)
+                    for a, n in enumerate(shape)
+                )
+                for name, shape in self._lowered.inputs.items()
+            }
+            try:
+                return lower(self._lowered.model, shapes)
+            except InvalidModel:
+                continue
+        return None
+
+    def dynamic(self, name: str) -> NDArray[np.bool_]:
+        """Which elements of a folded value depend on symbolic dimensions."""
+        here = np.asarray(self._lowered.known[name])
+        if not self._lowered.symbolic or name in self._lowered.model.tensors:
+            return np.zeros(here.shape, np.bool_)
+        there = self._other.known.get(name) if self._other is not None else None
+        if there is None or np.shape(there) != here.shape:
+            return np.ones(here.shape, np.bool_)
+        return np.asarray(here != there)
+
+    def set(self, native: Native, position: int, wanted: NDArray[Any]) -> None:
+        """Make an operand hold ``wanted``; dynamic elements that are right stay dynamic.
+
+        Raises:
+            UnsupportedModel: An element is dynamic and wrong.
+        """
+        name = native.operand(position)
+        if not name or name not in self._lowered.known:
+            self._replace(native, position, wanted, name or native.title)
+            return
+        current = np.asarray(self._folded.now(name))
+        dynamic = self.dynamic(name)
+        if current.shape != np.shape(wanted) or not dynamic.any():
+            self._replace(native, position, wanted.astype(current.dtype), name)
+            return
+        wrong = np.asarray(current != wanted)
+        literal = np.where(wrong, wanted, 0)
+        stuck = wrong & dynamic & (wanted != -1)
+        if stuck.any():
+            free = native.op_type == "Reshape" and not (wanted == -1).any()
+            if stuck.sum() > 1 or not free:
+                raise UnsupportedModel(
+                    f"{native.op_type} cannot follow the plan",
+                    where=native.title,
+                    why="an extent that must change is computed from a symbolic dimension",
+                    fix="exclude its channels with --keep, or export with fixed dimensions",
+                )
+            literal[stuck] = -1
+        self._patch(native, position, name, wrong, literal.astype(current.dtype))
+
+    def _replace(self, native: Native, position: int, wanted: NDArray[Any], base: str) -> None:
+        name = native.operand(position)
+        if name and not native.opened and self._editor.overwrite(name, wanted):
+            return
+        self._editor.operand(native.index, position, self._editor.constant(base, wanted))
+        self._editor.orphans.add(name)
+
+    def _patch(
+        self,
+        native: Native,
+        position: int,
+        name: str,
+        wrong: NDArray[np.bool_],
+        literal: NDArray[Any],
+    ) -> None:
+        """Overwrite single elements: ``Where(wrong, literal, computed)``."""
+        editor = self._editor
+        mask, values = editor.constant(name, wrong), editor.constant(name, literal)
+        result = editor.unique(name)
+        node = helper.make_node("Where", [mask, values, name], [result], name=result)
+        editor.before.setdefault(native.index, []).append(node)
+        editor.operand(native.index, position, result)
+
+    def restore(self, native: Native) -> None:
+        """Numbers that only looked at a shape keep their contents: sqrt(d) stays what it was.
+
+        Raises:
+            UnsupportedModel: Such a number depends on a symbolic dimension as well.
+        """
+        if any(name in self._lowered.known for name in native.proto.output):
+            return
+        ruled = _RULED.get(native.op_type, ())
+        for position, name in enumerate(native.proto.input):
+            if position not in ruled and self._folded.changed(name):
+                self.set(native, position, np.asarray(self._lowered.known[name]))
