@@ -6,16 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphprune.compiler import Inspection, Result, apply, check, inspect, prune
+    from graphprune.compiler import Result, apply, check, prune
+    from graphprune.inspection import Inspection, inspect
     from graphprune.plan import Plan
 
 _HOME = {
-    "Inspection": "graphprune.compiler",
+    "Inspection": "graphprune.inspection",
     "Plan": "graphprune.plan",
     "Result": "graphprune.compiler",
     "apply": "graphprune.compiler",
     "check": "graphprune.compiler",
-    "inspect": "graphprune.compiler",
+    "inspect": "graphprune.inspection",
     "prune": "graphprune.compiler",
 }
 

@@ -3,51 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import onnx
 
 from graphprune.budget import Budget
-from graphprune.cost import Cost, CostModel
+from graphprune.cost import Cost
 from graphprune.data import Feeds
-from graphprune.errors import BadData, InfeasibleBudget, NotEquivalent, PlanMismatch
-from graphprune.frontends.onnx import Lowered, OnnxModel, load, lower
-from graphprune.groups import Alive, Coupling, Group
+from graphprune.errors import InfeasibleBudget, NotEquivalent, PlanMismatch
+from graphprune.execution import execute, execute_float64
+from graphprune.frontends.onnx import OnnxModel, load
+from graphprune.groups import Alive, Group
+from graphprune.inspection import Inspection, Model, inspect
 from graphprune.ir.graph import Shape
 from graphprune.passes.allocate import Problem, allocate, fit
-from graphprune.passes.couple import couple
 from graphprune.passes.narrow import Narrowed, materialise, narrow, replacing, write
 from graphprune.passes.score import score
 from graphprune.passes.select import select
-from graphprune.passes.verify import Proof, verify
+from graphprune.passes.verify import Proof, Trial, verify
 from graphprune.plan import Plan, Source
 
 METADATA_KEY = "graphprune.plan"
-Model = str | Path | onnx.ModelProto
 Stage = Callable[[str], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Inspection:
-    """A model and what may be cut of it.
-
-    Attributes:
-        lowered: The model and its graph.
-        coupling: Groups that may be narrowed, frozen axes with reasons.
-        kept: Names of groups that ``keep`` patterns excluded.
-    """
-
-    lowered: Lowered
-    coupling: Coupling
-    kept: tuple[str, ...] = ()
-
-    @cached_property
-    def cost_model(self) -> CostModel:
-        """Cost as a function of the widths."""
-        return CostModel.of(self.coupling)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,59 +83,6 @@ class Result:
 def plan_path(model: Path) -> Path:
     """Where the plan of a model file lies: ``out.onnx`` has ``out.plan.json``."""
     return model.with_suffix(".plan.json")
-
-
-def inspect(
-    model: Model | OnnxModel,
-    *,
-    shapes: Mapping[str, Shape] | None = None,
-    keep: Sequence[str] = (),
-    exact: bool = False,
-) -> Inspection:
-    """Find what may be cut.
-
-    Args:
-        model: A path or a ModelProto.
-        shapes: Input shapes by name, where the model leaves them open.
-        keep: Patterns (``*``, ``?``) of parameters, nodes or groups that must stay whole.
-        exact: Keep groups whole whose narrowing is only approximate (layer norms).
-
-    Raises:
-        InvalidModel: It is not a usable ONNX model.
-        BadData: A pattern matches nothing.
-    """
-    lowered = lower(model if isinstance(model, OnnxModel) else load(model), shapes)
-    coupling = couple(lowered.graph)
-    protected = _protected(coupling, keep)
-    kept = tuple(g.name for g in coupling if g.name in protected or (exact and not g.exact))
-    groups = tuple(g for g in coupling if g.name not in kept)
-    return Inspection(lowered, replace(coupling, groups=groups), kept)
-
-
-def _protected(coupling: Coupling, keep: Sequence[str]) -> set[str]:
-    """Groups that touch anything a pattern names."""
-    readers: dict[str, set[str]] = {}
-    for node in coupling.graph.nodes:
-        for name in node.inputs:
-            readers.setdefault(name, set()).update((node.title, *node.outputs))
-    everything = {g.name: _names(g, coupling, readers) for g in coupling}
-    frozen = {f.param for f in coupling.frozen}
-    found: set[str] = set()
-    for pattern in keep:
-        hit = {g for g, names in everything.items() if any(fnmatchcase(n, pattern) for n in names)}
-        if not hit and not any(fnmatchcase(name, pattern) for name in frozen):
-            raise BadData(
-                f"--keep {pattern!r} matches no layer",
-                fix="see the names with: graphprune inspect MODEL",
-            )
-        found |= hit
-    return found
-
-
-def _names(group: Group, coupling: Coupling, readers: Mapping[str, set[str]]) -> set[str]:
-    params = {m.param for m in group.members}
-    sources = {coupling.graph.values[p].source for p in params}
-    return {group.name} | params | sources | {n for p in params for n in readers.get(p, ())}
 
 
 def prune(
@@ -223,17 +149,16 @@ def prune(
         allocate(allocation, problem),
         lambda candidate: select("top", coupling, scores, candidate, seed),
     )
-    method = {"criterion": criterion, "allocation": allocation, "round_to": round_to}
     plan = Plan.of(
         coupling,
         alive,
         source=_source(inspection.lowered.model),
-        method=method,
+        method={"criterion": criterion, "allocation": allocation, "round_to": round_to},
         budget=budget,
         seed=seed,
     )
-    feeds = [*(example_inputs or ()), *(data or ())]
-    return _finish(inspection, plan, alive, feeds, run, seed, say, widths.notes)
+    trial = _trial(run, [*(example_inputs or ()), *(data or ())], seed)
+    return _finish(inspection, plan, alive, trial, say, widths.notes)
 
 
 def _require_groups(inspection: Inspection) -> None:
@@ -281,16 +206,15 @@ def apply(
     say("finding coupled channels")
     inspection = inspect(model, shapes=shapes)
     alive = plan.alive(inspection.coupling)
-    return _finish(inspection, plan, alive, feeds, run, seed, say, ())
+    trial = _trial(run, feeds, seed)
+    return _finish(inspection, plan, alive, trial, say, ())
 
 
 def _finish(
     inspection: Inspection,
     plan: Plan,
     alive: Alive,
-    feeds: Sequence[Feeds],
-    run: bool,
-    seed: int,
+    trial: Trial | None,
     say: Stage,
     notes: tuple[str, ...],
 ) -> Result:
@@ -299,7 +223,7 @@ def _finish(
     say("rewriting the graph")
     narrowed = narrow(lowered, coupling, alive).with_metadata(METADATA_KEY, plan.to_json())
     say("proving the result")
-    proof = verify(lowered, coupling, alive, narrowed, feeds=feeds, run=run, seed=seed)
+    proof = verify(lowered, coupling, alive, narrowed, trial)
     cost = (inspection.cost_model.full, inspection.cost_model.exact(alive))
     return Result(inspection, plan, narrowed, alive, proof, cost, notes)
 
@@ -353,16 +277,12 @@ def check(
     inspection = inspect(original, shapes=shapes)
     alive = found.alive(inspection.coupling)
     candidate = Narrowed(opened.proto, {}, opened)
-    return verify(
-        inspection.lowered,
-        inspection.coupling,
-        alive,
-        candidate,
-        feeds=feeds,
-        run=run,
-        runs=runs,
-        seed=seed,
-    )
+    trial = _trial(run, feeds, seed, runs)
+    return verify(inspection.lowered, inspection.coupling, alive, candidate, trial)
+
+
+def _trial(run: bool, feeds: Sequence[Feeds], seed: int, runs: int = 2) -> Trial | None:
+    return Trial(execute, feeds, runs, seed, execute_float64) if run else None
 
 
 def not_equivalent(proof: Proof) -> NotEquivalent:

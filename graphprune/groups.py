@@ -103,6 +103,12 @@ class Group:
         """Whether the narrowed network equals the masked original to rounding."""
         return not self.approximate
 
+    def __str__(self) -> str:
+        """One line: ``g1[16] wa.0 wb.1``, with rows ``g1[4x16]``, approximate ones with ``~``."""
+        size = f"{self.rows}x{self.width}" if self.rows > 1 else str(self.width)
+        parts = [f"{self.name}[{size}]", *map(str, self.members)]
+        return " ".join([*parts, *(f"~ {why}" for why in self.approximate)])
+
 
 @dataclass(frozen=True, eq=False)
 class Frozen:
@@ -123,6 +129,11 @@ class Frozen:
     role: str
     reason: tuple[str, ...]
     partial: int
+
+    def __str__(self) -> str:
+        """One line: ``frozen wa.0[16] y -> 'y' is an output of the graph``."""
+        some = f"{self.partial} of " if self.partial < self.width else ""
+        return f"frozen {self.param}.{self.axis}[{some}{self.width}] {' -> '.join(self.reason)}"
 
 
 @dataclass(frozen=True)
@@ -179,6 +190,10 @@ class Coupling:
             if group.name == name:
                 return group
         raise KeyError(name)
+
+    def text(self) -> str:
+        """One line a group, then one a frozen axis."""
+        return "\n".join(map(str, (*self.groups, *self.frozen)))
 
     def everything(self) -> Alive:
         """The mask in which every unit lives."""

@@ -15,10 +15,10 @@ def channels(ctx: Context, name: str) -> Layer | None:
     for layer in ctx.of(name):
         if layer.axis > 1:
             ctx.freeze(layer, f"'{ctx.node.title}' slides over the axis")
-    layer = ctx.along(name, 1)
-    if layer is None:
+    found = ctx.along(name, 1)
+    if found is None:
         return None
-    return Layer(ctx.tie(layer, layer.rows).ids.reshape(-1), 0)
+    return Layer(ctx.tie(found, found.rows).ids.reshape(-1), 0)
 
 
 def batch(ctx: Context, name: str) -> list[Layer]:

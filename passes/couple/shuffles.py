@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from graphprune.ir import Graph, Node
+from graphprune.ir import Attr, Graph, Node
 from graphprune.ir.graph import Shape
 from graphprune.passes.couple.views import blocks
 
@@ -56,7 +56,7 @@ def _fuse(
         return None
     axis, perm = found
     origin = first.origin + middle.origin + last.origin
-    attrs = {"axis": axis, "perm": perm}
+    attrs: dict[str, Attr] = {"axis": axis, "perm": perm}
     return Node("shuffle", first.inputs[:1], last.outputs, attrs, origin, last.label)
 
 

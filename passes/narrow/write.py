@@ -105,7 +105,7 @@ def _fill(tensor: onnx.TensorProto, narrowed: Narrowed) -> None:
 
 
 def _bytes(proto: onnx.ModelProto) -> int:
-    total = proto.ByteSize()
+    total = int(proto.ByteSize())
     for tensor in proto.graph.initializer:
         size = 1
         for n in tensor.dims:

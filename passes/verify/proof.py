@@ -23,11 +23,16 @@ class Comparison:
         errors: Largest relative error of every output: max |a − b| / max |b|.
         runs: How many inputs were tried.
         given: How many of these the user gave.
+        precision: What was computed in: ``native`` (the model's own types) or ``float64``.
+        rounding: The largest error in the model's own types, where float64 was needed to tell
+            rounding from a mistake.
     """
 
     errors: Mapping[str, float]
     runs: int
     given: int = 0
+    precision: str = "native"
+    rounding: float | None = None
 
     @property
     def worst(self) -> float:
@@ -80,6 +85,8 @@ class Proof:
                 "errors": dict(self.masked.errors),
                 "runs": self.masked.runs,
                 "given": self.masked.given,
+                "precision": self.masked.precision,
+                "rounding": self.masked.rounding,
                 "tolerance": self.tolerance,
             },
             "approximate": {k: list(v) for k, v in self.approximate.items()},

@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnx
+from numpy.typing import NDArray
 
-from graphprune.backends.onnxruntime import OnnxRuntime
 from graphprune.data import Feeds, InputSpec, random_feeds
-
 from graphprune.frontends.onnx import Lowered, lower
 from graphprune.groups import Alive, Coupling
 from graphprune.passes.narrow import Narrowed, materialise, narrow
+from graphprune.passes.verify.double import to_float64
 from graphprune.passes.verify.masked import emulated, masked
 from graphprune.passes.verify.proof import Comparison, Proof, relative_error, tolerance
 from graphprune.passes.verify.replay import replay
+
+Outputs = list[dict[str, Any]]
+Execute = Callable[[onnx.ModelProto, Sequence[Feeds]], Outputs]
+"""Runs a model on every feed, without optimisations that move results by rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """How the models are run.
+
+    Attributes:
+        execute: Runs a model; the room of engines is further down, so it is handed in.
+        feeds: Inputs the user gave; random ones are added.
+        runs: Number of random inputs.
+        seed: Of the random inputs.
+        precise: Runs a float64 model, for when float32 cannot tell a mistake from rounding.
+        float64: Compare in float64 from the start.
+    """
+
+    execute: Execute
+    feeds: Sequence[Feeds] = ()
+    runs: int = 2
+    seed: int = 0
+    precise: Execute | None = None
+    float64: bool = False
+
+    def inputs(self, lowered: Lowered) -> list[Feeds]:
+        """Given inputs first, random ones after them."""
+        values = lowered.graph.values
+        specs = [
+            InputSpec(name, values[name].known_shape, np.dtype(values[name].dtype))
+            for name in lowered.graph.inputs
+        ]
+        drawn = [random_feeds(specs, seed=self.seed + i) for i in range(self.runs)]
+        return [*self.feeds, *drawn]
 
 
 def verify(
@@ -23,11 +60,7 @@ def verify(
     coupling: Coupling,
     alive: Alive,
     narrowed: Narrowed,
-    *,
-    feeds: Sequence[Feeds] = (),
-    run: bool = True,
-    runs: int = 2,
-    seed: int = 0,
+    trial: Trial | None,
 ) -> Proof:
     """Prove that a narrowed model computes what its plan says.
 
@@ -36,36 +69,58 @@ def verify(
         coupling: Of its graph.
         alive: The plan.
         narrowed: What the narrow pass made of it.
-        feeds: Inputs the user gave; random ones are added.
-        run: Whether to run the models at all, or only replay labels.
-        runs: Number of random inputs.
-        seed: Of the random inputs.
+        trial: How to run the models; None to replay labels only.
 
     Raises:
         BackendError: The original itself cannot be run.
-        BackendUnavailable: onnxruntime is not installed.
     """
-    found = lower(narrowed.as_model(), lowered.inputs)
-    labels = replay(coupling, alive, found)
+    labels = replay(coupling, alive, lower(narrowed.as_model(), lowered.inputs))
     approximate = {
         g.name: g.approximate for g in coupling if g.approximate and not alive[g.units].all()
     }
     limit = tolerance({v.dtype for v in lowered.graph.values.values()})
-    if not run:
+    if trial is None:
         return Proof(labels, None, limit, approximate, why_not_run="asked not to run")
-    every = [*feeds, *_random(lowered, runs, seed)]
-    partial, left_out = alive, ()
-    if not emulated(lowered, coupling, alive):
-        partial, left_out = _exact_part(coupling, alive), tuple(approximate)
-    candidate = narrowed if partial is alive else narrow(lowered, coupling, partial)
-    small = _outputs(candidate, every)
-    large = _outputs(masked(lowered, coupling, partial), every)
-    comparison = Comparison(_errors(small, large), len(every), len(feeds))
+    feeds = trial.inputs(lowered)
+    small = trial.execute(materialise(narrowed), feeds)
     shift = None
     if approximate:
-        plain = _outputs(Narrowed(lowered.model.proto, {}, lowered.model), every)
-        shift = max(_errors(_outputs(narrowed, every), plain).values(), default=0.0)
+        plain = trial.execute(materialise(Narrowed(lowered.model.proto, {}, lowered.model)), feeds)
+        shift = max(_errors(small, plain).values(), default=0.0)
+    left_out: tuple[str, ...] = ()
+    if not emulated(lowered, coupling, alive):
+        alive, left_out = _exact_part(coupling, alive), tuple(approximate)
+        narrowed = narrow(lowered, coupling, alive)
+        small = trial.execute(materialise(narrowed), feeds)
+    reference = materialise(masked(lowered, coupling, alive))
+    dtypes = {v.dtype for v in lowered.graph.values.values()}
+    errors = _errors(small, trial.execute(reference, feeds))
+    comparison = Comparison(errors, len(feeds), len(trial.feeds))
+    if (trial.float64 or comparison.worst > limit) and not dtypes & {"float16", "bfloat16"}:
+        comparison = _precisely(materialise(narrowed), reference, comparison, trial, feeds)
+    if comparison.precision == "float64":
+        limit = tolerance({"float64"})
     return Proof(labels, comparison, limit, approximate, shift, left_out)
+
+
+def _precisely(
+    narrowed: onnx.ModelProto,
+    reference: onnx.ModelProto,
+    doubtful: Comparison,
+    trial: Trial,
+    feeds: Sequence[Feeds],
+) -> Comparison:
+    """The comparison again in float64, where rounding cannot hide or feign a mistake."""
+    if trial.precise is None:
+        return doubtful
+    wide = [{k: _widened(v) for k, v in feed.items()} for feed in feeds]
+    small, large = (trial.precise(to_float64(m), wide) for m in (narrowed, reference))
+    errors = _errors(small, large)
+    return Comparison(errors, doubtful.runs, doubtful.given, "float64", doubtful.worst)
+
+
+def _widened(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(np.float64) if array.dtype == np.float32 else array
 
 
 def _exact_part(coupling: Coupling, alive: Alive) -> Alive:
@@ -77,24 +132,6 @@ def _exact_part(coupling: Coupling, alive: Alive) -> Alive:
     return partial
 
 
-def _random(lowered: Lowered, runs: int, seed: int) -> Iterable[Feeds]:
-    values = lowered.graph.values
-    specs = [
-        InputSpec(name, values[name].known_shape, np.dtype(values[name].dtype))
-        for name in lowered.graph.inputs
-    ]
-    return [random_feeds(specs, seed=seed + i) for i in range(runs)]
-
-
-def _outputs(model: Narrowed, feeds: Sequence[Feeds]) -> list[dict[str, Any]]:
-    """What a model says to every input, without any optimisation of the engine's."""
-    engine = OnnxRuntime(optimization="none").build(materialise(model).SerializeToString())
-    try:
-        return [engine.run(feed) for feed in feeds]
-    finally:
-        engine.close()
-
-
 def _errors(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     worst: dict[str, float] = {}
     for left, right in zip(a, b, strict=True):
@@ -102,5 +139,3 @@ def _errors(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> d
             error = relative_error(np.asarray(left[name]), np.asarray(value))
             worst[name] = max(worst.get(name, 0.0), error)
     return worst
-
-

@@ -46,12 +46,13 @@ def fold(node: Native, operands: Sequence[Array]) -> list[Array] | None:
 
 def _divide(a: Array, b: Array) -> Array:
     if np.asarray(a).dtype.kind in "iu":
-        return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(np.asarray(a).dtype)
+        quotient = np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))
+        return np.asarray(quotient, np.asarray(a).dtype)
     return np.divide(a, b)
 
 
 def _power(a: Array, b: Array) -> Array:
-    return np.power(a, np.asarray(b).astype(a.dtype))
+    return np.asarray(np.power(a, np.asarray(b).astype(a.dtype)))
 
 
 _BINARY: dict[str, Callable[[Array, Array], Array]] = {
