@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
+import numpy as np
 import onnx
 
 from graphprune.backends.base import get
@@ -35,8 +38,42 @@ def execute_float64(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> list[dict
 
     names = [o.name for o in model.graph.output]
     try:
-        evaluator = ReferenceEvaluator(model)
+        evaluator = ReferenceEvaluator(model, new_ops=_quantisation())
         results = [list(evaluator.run(None, feed)) for feed in feeds]
         return [dict(zip(names, arrays, strict=True)) for arrays in results]
     except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError) as error:
         raise BackendError("the float64 reference cannot run the model", why=str(error)) from error
+
+
+@cache
+def _quantisation() -> list[Any]:
+    """QuantizeLinear and DequantizeLinear; the evaluator has them from opset 19 on only."""
+    from onnx.reference.op_run import OpRun
+
+    class QuantizeLinear(OpRun):
+        op_domain = ""
+
+        def _run(self, x: Any, scale: Any, zero: Any = None, axis: Any = 1, **_: Any) -> Any:
+            zero = np.zeros(np.shape(scale), np.uint8) if zero is None else np.asarray(zero)
+            limits = np.iinfo(zero.dtype)
+            steps = np.rint(x / _along(scale, x, axis)) + _along(zero, x, axis)
+            return (np.clip(steps, limits.min, limits.max).astype(zero.dtype),)
+
+    class DequantizeLinear(OpRun):
+        op_domain = ""
+
+        def _run(self, x: Any, scale: Any, zero: Any = None, axis: Any = 1, **_: Any) -> Any:
+            shift = 0.0 if zero is None else _along(zero, x, axis).astype(np.float64)
+            return ((x.astype(np.float64) - shift) * _along(scale, x, axis),)
+
+    return [QuantizeLinear, DequantizeLinear]
+
+
+def _along(vector: Any, x: Array, axis: int | None) -> Array:
+    """A scale or zero point laid along an axis of ``x``."""
+    flat: Array = np.asarray(vector)
+    if flat.size == 1:
+        return flat.reshape(())
+    shape = [1] * x.ndim
+    shape[1 if axis is None else axis] = flat.size
+    return flat.reshape(shape)

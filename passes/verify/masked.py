@@ -15,12 +15,19 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from graphprune.frontends.onnx import Lowered
+from graphprune.frontends.onnx.native import Native
 from graphprune.groups import Alive, Coupling, Layer, Mask
 from graphprune.ir import Node
 from graphprune.passes.narrow.edit import Editor, Narrowed
 
 # Operators whose statistics over the survivors the masked original can take.
 _EMULATED = {"LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"}
+
+# Where integer operators keep the zero points of their first and second operand.
+_ZERO_POINTS = {
+    "QLinearConv": (2, 5), "QLinearMatMul": (2, 5), "com.microsoft::QGemm": (2, 5),
+    "com.microsoft::QLinearConv": (2, 5), "ConvInteger": (2, 3), "MatMulInteger": (2, 3),
+}  # fmt: skip
 
 
 def masked(lowered: Lowered, coupling: Coupling, alive: Alive) -> Narrowed:
@@ -66,17 +73,28 @@ def _mask(editor: Editor, coupling: Coupling, alive: Alive, mask: Mask) -> None:
     layer = next((x for x in coupling.layers.get(value.name, ()) if x.axis == mask.axis), None)
     if layer is None or alive[layer.ids].all():
         return
-    numbers = _numbers(layer, alive, mask.mean, value.dtype)
     native = editor.lowered.natives[node.origin[-1]]
     name = value.source or value.name
     result = editor.unique(name)
-    editor.before.setdefault(native.index, []).append(
-        helper.make_node("Mul", [name, editor.constant(name, numbers)], [result], name=result)
-    )
+    zero = _zero_point(native, mask.operand)
+    if zero is None:
+        numbers = _numbers(layer, alive, mask.mean, value.dtype)
+        masking = helper.make_node("Mul", [name, editor.constant(name, numbers)], [result])
+    else:
+        living = editor.constant(name, alive[layer.ids])
+        zero = zero or editor.constant(name, np.zeros((), np.dtype(value.dtype)))
+        masking = helper.make_node("Where", [living, name, zero], [result])
+    editor.before.setdefault(native.index, []).append(masking)
     if mask.operand < len(native.proto.input) and native.proto.input[mask.operand] == name:
         editor.operand(native.index, mask.operand, result)
     else:
         editor.rewire(native.index, name, result)
+
+
+def _zero_point(native: Native, operand: int) -> str | None:
+    """The operand that says which integer means zero; empty: plain 0; None for real numbers."""
+    positions = _ZERO_POINTS.get(native.op_type)
+    return None if positions is None else native.operand(positions[operand])
 
 
 def _numbers(layer: Layer, alive: Alive, mean: bool, dtype: str) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from graphprune.data import Feeds, InputSpec, random_feeds
+from graphprune.errors import BackendError
 from graphprune.frontends.onnx import Lowered, lower
 from graphprune.groups import Alive, Coupling
 from graphprune.passes.narrow import Narrowed, materialise, narrow
@@ -114,7 +115,10 @@ def _precisely(
     if trial.precise is None:
         return doubtful
     wide = [{k: _widened(v) for k, v in feed.items()} for feed in feeds]
-    small, large = (trial.precise(to_float64(m), wide) for m in (narrowed, reference))
+    try:
+        small, large = (trial.precise(to_float64(m), wide) for m in (narrowed, reference))
+    except BackendError as error:
+        return replace(doubtful, precision=f"native; not float64: {error.why or error.what}")
     errors = _errors(small, large)
     return Comparison(errors, doubtful.runs, doubtful.given, "float64", doubtful.worst)
 

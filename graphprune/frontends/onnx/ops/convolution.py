@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphprune.frontends.onnx.builder import Builder, UnsupportedForm, lowers
 from graphprune.frontends.onnx.native import Native
-from graphprune.ir.graph import Shape
+from graphprune.ir.graph import Attr, Shape
 
 
 def _pads(node: Native, spatial: Shape, kernel: Shape) -> tuple[int, ...]:
@@ -26,20 +26,23 @@ def _pads(node: Native, spatial: Shape, kernel: Shape) -> tuple[int, ...]:
     return less + more if auto == "SAME_UPPER" else more + less
 
 
+def window_attrs(node: Native, builder: Builder, x: str, w: str) -> dict[str, Attr]:
+    """Groups, strides, dilations and explicit padding of a convolution of ``x`` with ``w``."""
+    spatial, kernel = builder.shape(x)[2:], builder.shape(w)[2:]
+    n = len(spatial)
+    return {
+        "groups": int(node.attrs.get("group", 1)),
+        "strides": node.ints("strides") or (1,) * n,
+        "dilations": node.ints("dilations") or (1,) * n,
+        "pads": _pads(node, spatial, kernel),
+    }
+
+
 @lowers("Conv")
 def conv(node: Native, builder: Builder) -> None:
     """A convolution of any rank."""
-    spatial, kernel = builder.shape(node.operand(0))[2:], builder.shape(node.operand(1))[2:]
-    n = len(spatial)
-    builder.emit(
-        "conv",
-        list(node.proto.input),
-        list(node.proto.output),
-        groups=int(node.attrs.get("group", 1)),
-        strides=node.ints("strides") or (1,) * n,
-        dilations=node.ints("dilations") or (1,) * n,
-        pads=_pads(node, spatial, kernel),
-    )
+    attrs = window_attrs(node, builder, node.operand(0), node.operand(1))
+    builder.emit("conv", list(node.proto.input), list(node.proto.output), dtype="", **attrs)
 
 
 @lowers("ConvInteger")
@@ -47,17 +50,9 @@ def conv_integer(node: Native, builder: Builder) -> None:
     """An integer convolution with zero points of the whole tensor."""
     if any(builder.shape(n) not in ((), (1,)) for n in node.proto.input[2:] if n):
         raise UnsupportedForm("zero points along an axis")
-    spatial, kernel = builder.shape(node.operand(0))[2:], builder.shape(node.operand(1))[2:]
-    builder.emit(
-        "conv",
-        list(node.proto.input[:2]),
-        list(node.proto.output),
-        dtype="int32",
-        groups=int(node.attrs.get("group", 1)),
-        strides=node.ints("strides") or (1,) * len(spatial),
-        dilations=node.ints("dilations") or (1,) * len(spatial),
-        pads=_pads(node, spatial, kernel),
-    )
+    attrs = window_attrs(node, builder, node.operand(0), node.operand(1))
+    outputs = list(node.proto.output)
+    builder.emit("conv", list(node.proto.input[:2]), outputs, dtype="int32", **attrs)
 
 
 @lowers("ConvTranspose")
