@@ -80,7 +80,7 @@ def _sentence(
     steps: list[str] = []
     for a, b in zip(path[:-1], path[1:], strict=True):
         node = graph.edges[a, b]["node"]
-        title = ctx.graph.nodes[node].title if node >= 0 else "rows"
-        if not steps or steps[-1] != title:
+        title = ctx.graph.nodes[node].title if node >= 0 else ""
+        if title and (not steps or steps[-1] != title):
             steps.append(title)
     return (*reversed(steps), why[path[0]])

@@ -38,6 +38,7 @@ def interpret(
         unknown = any(graph.values[n].shape is None for n in (*node.inputs, *node.outputs) if n)
         RULES["opaque" if unknown else node.family](ctx, node)
         _remember(ctx)
+    ctx.index = -1
     for name in graph.outputs:
         if graph.values[name].shape is not None:
             ctx.freeze_all(name, f"'{name}' is an output of the graph")

@@ -147,11 +147,17 @@ class Builder:
         return self.const(name)
 
     def type_proto(self, name: str) -> onnx.TypeProto:
-        """An operand's type for ONNX's own inference."""
+        """An operand's type for ONNX's own inference.
+
+        Raises:
+            UnsupportedForm: It is no tensor of numbers.
+        """
         shape = self.shape_or_none(name)
-        return helper.make_tensor_type_proto(
-            helper.np_dtype_to_tensor_dtype(np.dtype(self.dtype(name))), shape
-        )
+        try:
+            dtype = helper.np_dtype_to_tensor_dtype(np.dtype(self.dtype(name)))
+        except TypeError as error:
+            raise UnsupportedForm(f"'{name}' is no tensor of numbers") from error
+        return helper.make_tensor_type_proto(dtype, shape)
 
     def small_tensor(self, name: str) -> onnx.TensorProto | None:
         """A known operand as a tensor for ONNX's own inference, or None."""

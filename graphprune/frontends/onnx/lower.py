@@ -21,6 +21,15 @@ from graphprune.ir.graph import Shape
 # Extents tried for symbolic dimensions that are not the batch, in this order.
 _GUESSES = (224, 256, 512, 640, 576, 320, 128, 64, 32, 1)
 Shapes = Mapping[str, Shape]
+# What ONNX's inference of a single node raises where it knows nothing of it.
+_INFERENCE_ERRORS = (
+    onnx.defs.SchemaError,
+    onnx.checker.ValidationError,
+    shape_inference.InferenceError,
+    UnsupportedForm,
+    RuntimeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +151,7 @@ def _lower(model: OnnxModel, natives: list[Native], inputs: Shapes, symbolic: bo
         _lower_node(node, builder)
     outputs = tuple(o.name for o in model.proto.graph.output)
     for name in outputs:
-        builder.shape_or_none(name)
+        builder.use(name)
     graph = Graph(builder.values, tuple(builder.nodes), tuple(inputs), outputs)
     return Lowered(
         model, graph, tuple(natives), builder.known, inputs, symbolic, builder.tensors
@@ -240,7 +249,7 @@ def _inferred(node: Native, builder: Builder) -> dict[str, tuple[Shape | None, s
         types = {n: builder.type_proto(n) for n in proto.input if n}
         data = {n: t for n in proto.input if n and (t := builder.small_tensor(n)) is not None}
         results = shape_inference.infer_node_outputs(schema, proto, types, data)
-    except (onnx.defs.SchemaError, shape_inference.InferenceError, RuntimeError, ValueError):
+    except _INFERENCE_ERRORS:
         return found
     for name, kind in results.items():
         info = onnx.ValueInfoProto(name=name, type=kind)

@@ -20,7 +20,7 @@ def matmul(node: Native, builder: Builder) -> None:
 
 def matmul_equation(left: int, right: int) -> str:
     """The einsum equation of a matmul of two operands of these ranks."""
-    batch = ascii_lowercase[: max(left, right) - 2]
+    batch = ascii_lowercase[: max(left, right, 2) - 2]
     a = "k" if left == 1 else batch[len(batch) - (left - 2) :] + "yk"
     b = "k" if right == 1 else batch[len(batch) - (right - 2) :] + "kz"
     out = batch + ("y" if left > 1 else "") + ("z" if right > 1 else "")

@@ -23,8 +23,8 @@ def _member(node: Native) -> str:
 @lowers(*_SAME)
 def same_type(node: Native, builder: Builder) -> None:
     """Result of the first operand's type."""
-    if node.opset < 7 and (node.attrs.get("broadcast") or node.attrs.get("axis") is not None):
-        raise UnsupportedForm("broadcasting by axis, as before opset 7")
+    if node.opset < 7 and len({builder.shape(n) for n in node.proto.input if n}) > 1:
+        raise UnsupportedForm("broadcasting as before opset 7")
     builder.emit(_member(node), list(node.proto.input), [node.proto.output[0]])
 
 
