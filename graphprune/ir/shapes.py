@@ -29,7 +29,13 @@ def infer(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     rule = RULES.get(node.family)
     if rule is None:
         raise ValueError(f"no shape rule for '{node.op}'")
-    return rule(node, shapes)
+    try:
+        results = rule(node, shapes)
+    except (IndexError, KeyError, ZeroDivisionError) as error:
+        raise ValueError(f"'{node.op}' lacks an operand, axis or attribute: {error}") from error
+    if any(n < 0 for shape in results for n in shape):
+        raise ValueError(f"'{node.op}' would have the shape {[list(r) for r in results]}")
+    return results
 
 
 def _rule(*families: str) -> Callable[[Rule], Rule]:
@@ -47,11 +53,33 @@ def _broadcast(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [tuple(np.broadcast_shapes(*present))]
 
 
-@_rule(
-    "batch_norm", "instance_norm", "group_norm", "layer_norm", "lrn", "softmax", "scan", "shuffle",
-    "quantize", "dequantize",
-)  # fmt: skip
+@_rule("lrn", "softmax", "scan", "shuffle")
 def _same(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    return [shapes[0]] * len(node.outputs)
+
+
+@_rule("batch_norm", "instance_norm", "group_norm")
+def _channel_norm(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    for shape in shapes[1:]:
+        if shape != shapes[0][1:2]:
+            raise ValueError(f"{shapes[0][1]} channels with a parameter of shape {list(shape)}")
+    return [shapes[0]] * len(node.outputs)
+
+
+@_rule("layer_norm")
+def _layer_norm(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    for shape, name in zip(shapes[1:], node.inputs[1:], strict=True):
+        if name and np.broadcast_shapes(shape, shapes[0]) != shapes[0]:
+            raise ValueError(f"{list(shapes[0])} with a parameter of shape {list(shape)}")
+    return [shapes[0]] * len(node.outputs)
+
+
+@_rule("quantize", "dequantize")
+def _quantise(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    axis = node.int("axis", -1)
+    for shape, name in zip(shapes[1:], node.inputs[1:], strict=True):
+        if name and prod(shape) != 1 and (axis < 0 or shape != shapes[0][axis : axis + 1]):
+            raise ValueError(f"{list(shapes[0])} with a scale of shape {list(shape)}")
     return [shapes[0]] * len(node.outputs)
 
 
@@ -69,6 +97,8 @@ def _windows(node: Node, spatial: Shape, kernel: Shape) -> Shape:
     dilations = node.ints("dilations") or (1,) * n
     pads = node.ints("pads") or (0,) * (2 * n)
     ceil = bool(node.attrs.get("ceil", False))
+    if min((*strides, *dilations, *kernel), default=1) < 1:
+        raise ValueError(f"kernel {kernel}, strides {strides} and dilations {dilations}")
     sizes = []
     for i in range(n):
         out = _window(
@@ -87,11 +117,17 @@ def _conv(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     groups = node.int("groups", 1)
     if len(x) != len(w) or len(x) < 3:
         raise ValueError(f"conv of rank {len(x)} with a weight of rank {len(w)}")
-    if x[1] != w[1] * groups or w[0] % groups:
+    if groups < 1 or x[1] != w[1] * groups or w[0] % groups:
         raise ValueError(
             f"conv of {x[1]} channels with a weight of {w[1]} x {groups} groups and {w[0]} filters"
         )
+    _check_bias(node, shapes, w[0])
     return [(x[0], w[0], *_windows(node, x[2:], w[2:]))]
+
+
+def _check_bias(node: Node, shapes: Sequence[Shape], channels: int) -> None:
+    if len(shapes) > 2 and node.inputs[2] and shapes[2] != (channels,):
+        raise ValueError(f"{channels} channels with a bias of shape {list(shapes[2])}")
 
 
 @_rule("conv_transpose")
@@ -99,8 +135,9 @@ def _conv_transpose(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     x, w = shapes[0], shapes[1]
     n = len(x) - 2
     groups = node.int("groups", 1)
-    if len(x) != len(w) or x[1] != w[0]:
-        raise ValueError(f"transposed conv of {x[1]} channels with a weight for {w[0]}")
+    if len(x) != len(w) or n < 1 or groups < 1 or x[1] != w[0] or w[0] % groups:
+        raise ValueError(f"transposed conv of {list(x)} with a weight of {list(w)}")
+    _check_bias(node, shapes, w[1] * groups)
     if node.ints("output_shape"):
         return [(x[0], w[1] * groups, *node.ints("output_shape")[-n:])]
     strides, dilations = node.ints("strides") or (1,) * n, node.ints("dilations") or (1,) * n
@@ -144,9 +181,10 @@ def _contract(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
             raise ValueError(f"'{word}' does not name the axes of {list(shape)}")
         for letter, size in zip(word, shape, strict=True):
             known = sizes.get(letter, 1)
-            if 1 not in (known, size) and known != size:
+            spreads = letter in out and 1 in (known, size)
+            if letter in sizes and known != size and not spreads:
                 raise ValueError(f"extents {known} and {size} meet in {node.title}")
-            sizes[letter] = max(known, size)
+            sizes[letter] = size if known == 1 else known
     return [tuple(sizes[letter] for letter in out)]
 
 
@@ -162,7 +200,10 @@ def _to_shape(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
 
 @_rule("transpose")
 def _transpose(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
-    return [tuple(shapes[0][i] for i in node.ints("perm"))]
+    perm = node.ints("perm")
+    if sorted(perm) != list(range(len(shapes[0]))):
+        raise ValueError(f"{list(perm)} does not permute {len(shapes[0])} axes")
+    return [tuple(shapes[0][i] for i in perm)]
 
 
 def ranges(node: Node, shape: Shape) -> tuple[slice, ...]:
@@ -194,6 +235,8 @@ def _slice(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
 @_rule("gather", "lookup")
 def _gather(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     x, axis = shapes[0], node.int("axis")
+    if not 0 <= axis < len(x):
+        raise ValueError(f"axis {axis} of {list(x)}")
     return [(*x[:axis], *shapes[1], *x[axis + 1 :])]
 
 
@@ -209,7 +252,7 @@ def _concat(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
 @_rule("split")
 def _split(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     x, axis, sizes = shapes[0], node.int("axis"), node.ints("sizes")
-    if sum(sizes) != x[axis] or len(sizes) != len(node.outputs):
+    if sum(sizes) != x[axis] or len(sizes) != len(node.outputs) or min(sizes) < 0:
         raise ValueError(f"split of an extent of {x[axis]} into {list(sizes)}")
     return [(*x[:axis], size, *x[axis + 1 :]) for size in sizes]
 
@@ -222,6 +265,8 @@ def _tile(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
 @_rule("pad")
 def _pad(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     pads, n = node.ints("pads"), len(shapes[0])
+    if len(pads) != 2 * n:
+        raise ValueError(f"{len(pads)} pads for {n} axes")
     return [tuple(size + pads[i] + pads[i + n] for i, size in enumerate(shapes[0]))]
 
 
@@ -235,12 +280,16 @@ def _reduce(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
 @_rule("depth_to_space")
 def _depth_to_space(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     (n, c, h, w), r = shapes[0], node.int("block")
+    if c % (r * r):
+        raise ValueError(f"{c} channels in blocks of {r} x {r}")
     return [(n, c // (r * r), h * r, w * r)]
 
 
 @_rule("space_to_depth")
 def _space_to_depth(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     (n, c, h, w), r = shapes[0], node.int("block")
+    if h % r or w % r:
+        raise ValueError(f"{h} x {w} pixels in blocks of {r} x {r}")
     return [(n, c * r * r, h // r, w // r)]
 
 
@@ -248,6 +297,8 @@ def _space_to_depth(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
 def _recurrent(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     x, r = shapes[0], shapes[2]
     d, h = r[0], r[2]
+    if shapes[1] != (d, r[1], x[2]) or r[1] % h:
+        raise ValueError(f"{list(x)} with weights {list(shapes[1])} and {list(r)}")
     if node.int("layout"):
         b, t = x[0], x[1]
         full: list[Shape] = [(b, t, d, h), (b, d, h), (b, d, h)]

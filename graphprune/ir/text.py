@@ -1,6 +1,7 @@
 """The graph as text, one line a node, and back.
 
-``parse(print_graph(g))`` prints the same text again; tests are written in it.
+``print_graph(parse(t)) == t`` for every text that :func:`print_graph` wrote; tests are written
+in it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,10 @@ from graphprune.ir.graph import Attr, Graph, Kind, Node, Shape, Value
 from graphprune.ir.ops import is_canonical
 
 _PLAIN = re.compile(r"[\w./\-]+\Z")
-_TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|([\w./\-]+)|(.))')
+_TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|([\w./\-]+)|(\S))')
+_DECLARED: Mapping[str, Kind] = {"input": "input", "param": "param", "const": "const"}
+_WORDS = {*_DECLARED, "return", "_"}
+_MALFORMED = (ValueError, KeyError, IndexError, TypeError, OverflowError)
 
 
 def print_graph(graph: Graph) -> str:
@@ -27,11 +32,19 @@ def print_graph(graph: Graph) -> str:
         if value.kind == "param":
             lines.append(f"param {_typed(value)}")
         elif value.kind == "const":
-            flat = [] if value.const is None else value.const.ravel().tolist()
-            lines.append(f"const {_typed(value)} = {json.dumps(flat)}")
+            lines.append(f"const {_typed(value)} = {json.dumps(_flat(value), default=str)}")
     lines += [_node_line(graph, node) for node in graph.nodes]
-    lines.append("return " + ", ".join(_name(n) for n in graph.outputs))
+    lines.append(" ".join(["return", ", ".join(_name(n) for n in graph.outputs)]).strip())
     return "\n".join(lines) + "\n"
+
+
+def _flat(value: Value) -> list[Any]:
+    if value.const is None:
+        return []
+    # The small floats and integers that NumPy does not know have no JSON form of their own.
+    small = value.const.dtype.kind == "V"
+    flat: list[Any] = value.const.ravel().astype(np.float64 if small else None).tolist()
+    return flat
 
 
 def _node_line(graph: Graph, node: Node) -> str:
@@ -42,7 +55,7 @@ def _node_line(graph: Graph, node: Node) -> str:
 
 
 def _name(name: str) -> str:
-    return name if _PLAIN.match(name) and name != "_" else json.dumps(name)
+    return name if _PLAIN.match(name) and name not in _WORDS else json.dumps(name)
 
 
 def _typed(value: Value) -> str:
@@ -58,22 +71,26 @@ def _attr(value: Attr) -> str:
 def parse(text: str) -> Graph:
     """The graph a text describes.
 
-    Result shapes may be left out (``y = pointwise.relu(x)``): they are inferred.
+    Result shapes may be left out (``y = pointwise.relu(x)``): they are inferred. Empty lines and
+    lines that begin with ``#`` are skipped.
+
+    Args:
+        text: One line a value, as :func:`print_graph` writes it.
 
     Raises:
-        InvalidModel: The text is not of the form that :func:`print_graph` writes.
+        InvalidModel: The text is not of that form.
     """
     values: dict[str, Value] = {}
     nodes: list[Node] = []
     inputs: list[str] = []
     outputs: list[str] = []
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.split("#", 1)[0].strip() if raw.lstrip().startswith("#") else raw.strip()
-        if not line:
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
             continue
         try:
             _Line(line, values, nodes, inputs, outputs).read()
-        except (ValueError, KeyError, StopIteration) as error:
+        except _MALFORMED as error:
             raise InvalidModel(
                 "this is not the text of a graph", where=f"line {number}: {line}", why=str(error)
             ) from error
@@ -92,7 +109,9 @@ class _Line:
         outputs: list[str],
     ) -> None:
         self.line = line
-        self.tokens = [m.group(1) or m.group(2) or m.group(3) for m in _TOKEN.finditer(line)]
+        found = list(_TOKEN.finditer(line))
+        self.tokens = [m.group(m.lastindex or 0) for m in found]
+        self.starts = [m.start(m.lastindex or 0) for m in found]
         self.at = 0
         self.values, self.nodes, self.inputs, self.outputs = values, nodes, inputs, outputs
 
@@ -110,51 +129,67 @@ class _Line:
         token = self.take()
         if token == "_":
             return ""
+        if not token.startswith('"') and not _PLAIN.match(token):
+            raise ValueError(f"expected a name, got '{token}'")
         return str(json.loads(token)) if token.startswith('"') else token
+
+    def json(self) -> Any:
+        """The JSON value that begins at the next token."""
+        if not self.peek():
+            raise ValueError("expected a value at the end of the line")
+        value, end = json.JSONDecoder().raw_decode(self.line, self.starts[self.at])
+        while self.peek() and self.starts[self.at] < end:
+            self.at += 1
+        return value
 
     def read(self) -> None:
         word = self.peek()
-        following = self.tokens[self.at + 1 : self.at + 2]
-        if word in ("input", "param", "const") and following not in ([":"], ["="]):
+        declares = self.tokens[self.at + 1 : self.at + 2] not in ([":"], ["="])
+        if word in _DECLARED and declares:
             self.take()
-            self.declaration(word)
-        elif word == "return":
+            self.declaration(_DECLARED[word])
+        elif word == "return" and declares:
             self.take()
             self.outputs += list(self.names(""))
         else:
             self.node()
+        if self.peek():
+            raise ValueError(f"nothing may follow, got '{self.peek()}'")
 
     def names(self, end: str) -> Iterator[str]:
         while self.peek() != end:
             yield self.name()
-            if self.peek() == ",":
-                self.take()
+            if self.peek() != end:
+                self.take(",")
 
-    def typed(self) -> tuple[str, str, Shape | None]:
+    def typed(self) -> tuple[str, str, Shape | None, bool]:
+        """A name, its type and shape, and whether these were given."""
         name = self.name()
         if self.peek() != ":":
-            return name, "float32", ()
+            return name, "float32", None, False
         self.take(":")
         dtype = "float32" if self.peek() in ("[", "?") else self.take()
         if self.peek() == "?":
             self.take()
-            return name, dtype, None
+            return name, dtype, None, True
         self.take("[")
         shape = tuple(int(v) for v in self.names("]"))
         self.take("]")
-        return name, dtype, shape
+        if min(shape, default=0) < 0:
+            raise ValueError(f"'{name}' has a negative extent")
+        return name, dtype, shape, True
 
-    def declaration(self, kind: str) -> None:
-        name, dtype, shape = self.typed()
+    def declaration(self, kind: Kind) -> None:
+        name, dtype, shape, given = self.typed()
+        if not given or not name:
+            raise ValueError(f"{kind} '{name}' needs a name and a shape")
         const = None
         if kind == "const":
             self.take("=")
-            flat = json.loads(self.line.split("=", 1)[1])
-            const = np.array(flat, dtype=dtype).reshape(shape or ())
+            const = np.array(self.json(), dtype=dtype).reshape(shape or ())
         if kind == "input":
             self.inputs.append(name)
-        source = name if kind == "param" else ""
-        self.add(Value(name, shape, dtype, _kind(kind), const, source))
+        self.add(Value(name, shape, dtype, kind, const, name if kind == "param" else ""))
 
     def add(self, value: Value) -> None:
         if value.name in self.values:
@@ -162,12 +197,10 @@ class _Line:
         self.values[value.name] = value
 
     def node(self) -> None:
-        results: list[tuple[str, str, Shape | None]] = []
-        given = ":" in self.tokens[: self.tokens.index("=")]
-        while self.peek() != "=":
+        results = [self.typed()]
+        while self.peek() == ",":
+            self.take()
             results.append(self.typed())
-            if self.peek() == ",":
-                self.take()
         self.take("=")
         op = self.take()
         if not is_canonical(op):
@@ -175,25 +208,31 @@ class _Line:
         self.take("(")
         operands = tuple(self.names(")"))
         self.take(")")
-        attrs = _attrs(self.line[self.line.rindex("{") :]) if self.peek() == "{" else {}
-        node = Node(op, operands, tuple(r[0] for r in results), attrs, (len(self.nodes),))
-        known = [self.values[n].known_shape if n else () for n in operands] if not given else []
-        shapes = [r[2] for r in results] if given else shape_rules.infer(node, known)
-        for (name, dtype, _), shape in zip(results, shapes, strict=True):
+        node = Node(op, operands, tuple(r[0] for r in results), self.attrs(), (len(self.nodes),))
+        typed = [given for name, _, _, given in results if name]
+        if any(typed) and not all(typed):
+            raise ValueError("either every result has a shape or none")
+        shapes = [shape for _, _, shape, _ in results]
+        if not any(typed):
+            known = [self.values[n].known_shape if n else () for n in operands]
+            shapes = list(shape_rules.infer(node, known))
+        for (name, dtype, _, _), shape in zip(results, shapes, strict=True):
             if name:
                 self.add(Value(name, shape, dtype))
         self.nodes.append(node)
 
-
-def _kind(word: str) -> Kind:
-    kinds: Mapping[str, Kind] = {"input": "input", "param": "param", "const": "const"}
-    return kinds[word]
-
-
-def _attrs(text: str) -> dict[str, Attr]:
-    """``{axis=1, pads=[0,0]}`` as a mapping; every value is JSON."""
-    body = re.sub(r"(\w+)=", r'"\1":', text)
-    return {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in json.loads(body).items()
-    }
+    def attrs(self) -> dict[str, Attr]:
+        """``{axis=1, pads=[0,0]}`` as a mapping; every value is JSON."""
+        found: dict[str, Attr] = {}
+        if self.peek() != "{":
+            return found
+        self.take("{")
+        while self.peek() != "}":
+            key = self.name()
+            self.take("=")
+            value = self.json()
+            found[key] = tuple(value) if isinstance(value, list) else value
+            if self.peek() != "}":
+                self.take(",")
+        self.take("}")
+        return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphprune.groups import Ids, Layer, Mask
+from graphprune.groups import Coupling, Ids, Layer, Mask
 from graphprune.ir import Graph, Node
 from graphprune.ir.graph import Shape
 from graphprune.labels import IN, OUT, Labels
@@ -50,12 +50,15 @@ class Context:
         labels: The label store.
         choices: Which axis is narrowed where an axis of channels is split, by result name.
         layers: Layers of every value so far.
+        original: While a narrowed graph is replayed: what it was narrowed from. An axis of which
+            one channel is left looks like any axis of extent 1; the original knows better.
     """
 
     graph: Graph
     labels: Labels
     choices: dict[str, int] = field(default_factory=dict)
     layers: dict[str, tuple[Layer, ...]] = field(default_factory=dict)
+    original: Coupling | None = None
     partitions: dict[bytes, Ids] = field(default_factory=dict)
     splits: dict[str, tuple[Ids, tuple[int, ...]]] = field(default_factory=dict)
     approximations: list[Approximation] = field(default_factory=list)
@@ -72,6 +75,16 @@ class Context:
     def shape(self, name: str) -> Shape:
         """Shape of a value."""
         return self.graph.values[name].known_shape
+
+    def shape_before(self, name: str) -> Shape | None:
+        """While replaying: shape of a value in the original."""
+        value = self.original.graph.values.get(name) if self.original is not None else None
+        return None if value is None else value.shape
+
+    def axis_before(self, name: str, among: Sequence[int]) -> int | None:
+        """While replaying: which of some axes of a value the original narrows."""
+        layers = self.original.layers.get(name, ()) if self.original is not None else ()
+        return next((layer.axis for layer in layers if layer.axis in among), None)
 
     def is_param(self, name: str) -> bool:
         """Whether a value is a parameter itself."""

@@ -42,7 +42,7 @@ def conv(ctx: Context, node: Node) -> None:
     rank = len(ctx.shape(w))
     source, filters = channels(ctx, x), ctx.along(w, 0)
     _freeze_kernel(ctx, w)
-    if groups == 1:
+    if groups == 1 and node.outputs[0] not in ctx.choices:
         _dense(ctx, node, source, ctx.along(w, 1))
         ctx.out(filters)
     else:
@@ -60,7 +60,7 @@ def conv_transpose(ctx: Context, node: Node) -> None:
     rank = len(ctx.shape(w))
     source = channels(ctx, x)
     _freeze_kernel(ctx, w)
-    if groups == 1:
+    if groups == 1 and node.outputs[0] not in ctx.choices:
         _dense(ctx, node, source, ctx.along(w, 0))
         filters = ctx.along(w, 1)
         ctx.out(filters)
@@ -109,11 +109,14 @@ def _grouped(
         ctx.freeze(source, ctx.why_fixed(w))
         return
     lines = filters.ids.reshape(groups, per_group)
-    if columns == 1 or _whole(ctx, node, lines, (groups, max(columns, per_group))):
+    if _whole(ctx, node, lines, (groups, per_group, columns)):
         _whole_groups(ctx, node, source, lines, groups)
         return
     ctx.partition(lines)
     ctx.out(filters)
+    if columns == 1:
+        ctx.freeze(source, f"every group of '{node.title}' keeps its channel")
+        return
     inner = _inner(ctx, w, groups, per_group)
     if source is None:
         ctx.freeze(inner, ctx.why_fixed(node.inputs[0]))
@@ -127,10 +130,11 @@ def _grouped(
     ctx.contracted(ctx.along(node.inputs[0], 1), 0)
 
 
-def _whole(ctx: Context, node: Node, lines: Ids, sizes: tuple[int, int]) -> bool:
-    """Whether whole groups are narrowed, as for depthwise channels always."""
-    ctx.splits[node.outputs[0]] = (lines, sizes)
-    return ctx.choose(node.outputs[0], sizes) == 0
+def _whole(ctx: Context, node: Node, lines: Ids, sizes: tuple[int, int, int]) -> bool:
+    """Whether whole groups are narrowed, as depthwise channels are wherever they may be."""
+    groups, per_group, columns = sizes
+    ctx.splits[node.outputs[0]] = (lines, (groups, max(per_group, columns)))
+    return ctx.choose(node.outputs[0], (groups, max(sizes[1:]) if columns > 1 else 0)) == 0
 
 
 def _whole_groups(
@@ -165,6 +169,7 @@ def _grouped_transpose(
     if rows is None:
         ctx.freeze(source, ctx.why_fixed(w))
         return None
+    ctx.choices[node.outputs[0]] = 0
     lines = rows.ids.reshape(groups, -1)
     _whole_groups(ctx, node, source, lines, groups)
     return Layer(np.repeat(lines[:, 0], per_group), 0)

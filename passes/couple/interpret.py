@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from graphprune.groups import Ids, Layer
+from graphprune.groups import Coupling, Ids, Layer
 from graphprune.ir import Graph
 from graphprune.labels import Labels
 from graphprune.passes.couple.context import RULES, Context
@@ -20,6 +20,7 @@ def interpret(
     choices: Mapping[str, int] | None = None,
     labels: Labels | None = None,
     preset: Mapping[str, tuple[Layer, ...]] | None = None,
+    original: Coupling | None = None,
 ) -> Context:
     """Give every value its label layers and collect the equalities.
 
@@ -28,8 +29,9 @@ def interpret(
         choices: Which axis is narrowed at a split, by result name.
         labels: A store that holds reserved labels already.
         preset: Layers of parameters in terms of these.
+        original: What the graph was narrowed from.
     """
-    ctx = Context(graph, labels or Labels(), dict(choices or {}))
+    ctx = Context(graph, labels or Labels(), dict(choices or {}), original=original)
     ctx.layers.update(preset or {})
     for name in graph.inputs:
         ctx.fixed[name] = f"'{name}' is an input of the graph"
@@ -83,5 +85,7 @@ def frozen_splits(ctx: Context, classes: Ids) -> dict[str, int]:
     for name, (ids, sizes) in ctx.splits.items():
         if not np.any(classes[ids]) and len(sizes) > 1:
             ranked = np.argsort([-n for n in sizes], kind="stable").tolist()
-            retry[name] = ranked[(ranked.index(ctx.choices[name]) + 1) % len(ranked)]
+            other = ranked[(ranked.index(ctx.choices[name]) + 1) % len(ranked)]
+            if sizes[other] > 1:
+                retry[name] = other
     return retry

@@ -12,10 +12,10 @@ from graphprune.ir.graph import Shape
 from graphprune.passes.couple.context import Context
 
 
-def collapse(ids: Ids) -> Ids:
-    """Axes along which labels do not vary get extent 1."""
+def collapse(ids: Ids, but: int | None = None) -> Ids:
+    """Axes along which labels do not vary get extent 1, all ``but`` one."""
     for axis, size in enumerate(ids.shape):
-        if size > 1:
+        if size > 1 and axis != but:
             first = np.take(ids, [0], axis=axis)
             if (ids == first).all():
                 ids = first

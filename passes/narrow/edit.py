@@ -123,7 +123,9 @@ class Editor:
             node.input.append("")
         node.input[position] = name
 
-    def attribute(self, index: int, name: str, value: int | tuple[int, ...] | None) -> None:
+    def attribute(
+        self, index: int, name: str, value: int | float | tuple[int, ...] | None
+    ) -> None:
         """Set or remove an attribute."""
         node = self.node(index)
         kept = [a for a in node.attribute if a.name != name]

@@ -215,6 +215,16 @@ def recurrent(site: Site) -> list[Edit]:
     return _attribute(site, "hidden_size", hidden, 0)
 
 
+@respells("Attention")
+def attention(site: Site) -> list[Edit]:
+    """The scale that follows from the width is written down, so that it stays what it was."""
+    if site.node.op != "contract" or "scale" in site.native.attrs:
+        return []
+    q = site.native.operand(0)
+    old, new = site.old(q)[3], site.new(q)[3]
+    return [] if old == new else [SetAttribute("scale", float(old) ** -0.5)]
+
+
 def _attribute(site: Site, name: str, wanted: int, default: int) -> list[Edit]:
     current = int(site.native.attrs.get(name, default))
     return [] if current == wanted else [SetAttribute(name, wanted)]

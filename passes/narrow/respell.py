@@ -30,7 +30,7 @@ class SetAttribute:
     """Attribute ``name`` must be ``value``; None removes it."""
 
     name: str
-    value: int | tuple[int, ...] | None
+    value: int | float | tuple[int, ...] | None
 
 
 Edit = SetOperand | SetAttribute

@@ -47,7 +47,8 @@ def replay(coupling: Coupling, alive: Alive, narrowed: Lowered) -> Replay:
     failures = _shapes(coupling, alive, graph)
     if failures:
         return Replay(False, 0, tuple(failures[:8]))
-    ctx = interpret(graph, coupling.choices, Labels(coupling.units), _preset(coupling, alive, graph))
+    preset = _preset(coupling, alive, graph)
+    ctx = interpret(graph, coupling.choices, Labels(coupling.units), preset, coupling)
     classes = ctx.labels.solve()
     wrong = np.flatnonzero(classes[: coupling.units + 1] != np.arange(coupling.units + 1))
     failures = _meetings(ctx, classes, wrong) if wrong.size else []

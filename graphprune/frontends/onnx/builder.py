@@ -62,10 +62,12 @@ class Builder:
         values: Values so far.
         nodes: Canonical nodes so far.
         known: Contents of folded values, by native name.
+        read: Names that some operator or the graph's outputs read.
     """
 
-    def __init__(self, model: OnnxModel) -> None:
+    def __init__(self, model: OnnxModel, read: set[str]) -> None:
         self.model = model
+        self.read = read
         self.values: dict[str, Value] = {}
         self.nodes: list[Node] = []
         self.known: dict[str, Array] = {}
@@ -73,6 +75,19 @@ class Builder:
         self._used: set[str] = set()
         self._node: Native | None = None
         self._temporaries = 0
+
+    def is_read(self, name: str) -> bool:
+        """Whether anything reads a result; files often name results that nobody wants."""
+        return bool(name) and name in self.read
+
+    def freeze(self, name: str, reason: str) -> None:
+        """Keep an operand whole that an operator uses as more than channels."""
+        if name:
+            kind = self._node.op_type if self._node else "opaque"
+            origin = (self._node.index,) if self._node else ()
+            title = self._node.title if self._node else ""
+            attrs: dict[str, Attr] = {"reason": reason, "type": kind}
+            self.nodes.append(Node("opaque", (self.use(name),), (), attrs, origin, title))
 
     def begin(self, node: Native) -> None:
         """Nodes emitted from now on come from this native node."""

@@ -141,7 +141,7 @@ def _concrete(info: onnx.ValueInfoProto, given: Shape | None, guess: int) -> tup
 
 
 def _lower(model: OnnxModel, natives: list[Native], inputs: Shapes, symbolic: bool) -> Lowered:
-    builder = Builder(model)
+    builder = Builder(model, _read(model, natives))
     types = {i.name: i for i in model.proto.graph.input}
     for name, shape in inputs.items():
         dtype = dtype_name(types[name].type.tensor_type.elem_type)
@@ -156,6 +156,12 @@ def _lower(model: OnnxModel, natives: list[Native], inputs: Shapes, symbolic: bo
     return Lowered(
         model, graph, tuple(natives), builder.known, inputs, symbolic, builder.tensors
     )
+
+
+def _read(model: OnnxModel, natives: list[Native]) -> set[str]:
+    read = {name for node in natives for name in node.proto.input}
+    read |= {o.name for o in model.proto.graph.output}
+    return read | captured(g for node in natives for g in model.subgraphs(node.proto))
 
 
 def _lower_node(node: Native, builder: Builder) -> None:

@@ -1,6 +1,7 @@
 """How each ONNX operator is lowered, one file a family."""
 
 from graphprune.frontends.onnx.ops import (
+    attention,
     contraction,
     convolution,
     elementwise,
@@ -14,6 +15,7 @@ from graphprune.frontends.onnx.ops import (
 )
 
 __all__ = [
+    "attention",
     "contraction",
     "convolution",
     "elementwise",

@@ -80,7 +80,7 @@ def conv_transpose(node: Native, builder: Builder) -> None:
 @lowers("MaxPool", "AveragePool", "LpPool")
 def pool(node: Native, builder: Builder) -> None:
     """Windows over the spatial axes."""
-    if len(node.proto.output) > 1 and node.proto.output[1]:
+    if any(builder.is_read(name) for name in node.proto.output[1:]):
         raise UnsupportedForm("the indices of the maxima are read")
     kernel = node.ints("kernel_shape") or ()
     spatial = builder.shape(node.operand(0))[2:]
@@ -124,3 +124,12 @@ def _scales(node: Native, builder: Builder, legacy: bool) -> tuple[float, ...]:
     if "scales" in node.attrs:
         return tuple(float(s) for s in node.attrs["scales"])
     return tuple(float(s) for s in builder.needed(node.operand(1 if legacy else 2)).ravel())
+
+
+@lowers("GridSample")
+def grid_sample(node: Native, builder: Builder) -> None:
+    """Interpolation at computed places; channels are only copied."""
+    x, grid = builder.shape(node.operand(0)), builder.shape(node.operand(1))
+    builder.freeze(node.operand(1), "its last axis holds coordinates")
+    shape = (*x[:2], *grid[1:-1])
+    builder.emit("resize", [node.operand(0)], list(node.proto.output), shape=shape)

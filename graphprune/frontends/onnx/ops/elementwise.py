@@ -60,5 +60,5 @@ def dropout(node: Native, builder: Builder) -> None:
     """The identity at inference, with a mask of ones where that is asked for."""
     outputs = list(node.proto.output)
     builder.emit("pointwise.dropout", [node.operand(0)], outputs[:1])
-    if len(outputs) > 1 and outputs[1]:
+    if any(builder.is_read(name) for name in outputs[1:]):
         builder.emit("pointwise.mask", [node.operand(0)], outputs[1:2], dtype="bool")

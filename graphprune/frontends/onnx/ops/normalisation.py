@@ -13,7 +13,7 @@ def batch_norm(node: Native, builder: Builder) -> None:
     """Inference form only: one result."""
     if node.attrs.get("training_mode") or not node.attrs.get("spatial", 1):
         raise UnsupportedForm("a training-mode or per-pixel batch norm")
-    if any(node.proto.output[1:]):
+    if any(builder.is_read(name) for name in node.proto.output[1:]):
         raise UnsupportedForm("the batch statistics are read")
     builder.emit("batch_norm", list(node.proto.input), [node.proto.output[0]])
 
@@ -37,7 +37,7 @@ def group_norm(node: Native, builder: Builder) -> None:
 @lowers("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
 def layer_norm(node: Native, builder: Builder) -> None:
     """Statistics over the last axes."""
-    if any(node.proto.output[1:]):
+    if any(builder.is_read(name) for name in node.proto.output[1:]):
         raise UnsupportedForm("the statistics are read")
     rank = len(builder.shape(node.operand(0)))
     axis = int(node.attrs.get("axis", -1)) % rank
@@ -48,7 +48,7 @@ def layer_norm(node: Native, builder: Builder) -> None:
 @lowers("com.microsoft::SkipLayerNormalization")
 def skip_layer_norm(node: Native, builder: Builder) -> None:
     """An addition, then a layer norm over the last axis."""
-    if any(node.proto.output[1:3]):
+    if any(builder.is_read(name) for name in node.proto.output[1:3]):
         raise UnsupportedForm("the statistics are read")
     x, skip, scale, shift, bias = (node.operand(i) for i in range(5))
     total = node.proto.output[3] if len(node.proto.output) > 3 else ""
