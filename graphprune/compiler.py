@@ -164,8 +164,10 @@ def prune(
 def _require_groups(inspection: Inspection) -> None:
     if inspection.coupling.groups:
         return
-    frozen = inspection.coupling.frozen
-    reason = " -> ".join(frozen[0].reason) if frozen else "no layer has channels of its own"
+    opaque = [n for n in inspection.coupling.graph.nodes if n.family == "opaque"]
+    reasons = [" -> ".join(f.reason) for f in inspection.coupling.frozen]
+    reasons += [f"{n.attrs['type']} '{n.title}': {n.attrs['reason']}" for n in opaque]
+    reason = next(iter(reasons), "no layer has channels of its own")
     raise InfeasibleBudget(
         "nothing in this model can be narrowed",
         where=str(inspection.lowered.model.path or "the given proto"),

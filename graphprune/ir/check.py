@@ -63,12 +63,17 @@ def _check_node(graph: Graph, node: Node, defined: set[str]) -> None:
     for name in results:
         if name in defined or name not in graph.values or results.count(name) > 1:
             raise InvalidModel(f"result '{name}' is defined twice or has no value", where=where)
+    if node.family != "opaque":
+        _check_shapes(graph, node, where)
+
+
+def _check_shapes(graph: Graph, node: Node, where: str) -> None:
     known = [graph.values[name].shape if name else () for name in node.inputs]
-    if node.family == "opaque" or any(shape is None for shape in known):
+    if any(shape is None for shape in known):
         return
     try:
         inferred = shapes.infer(node, [shape for shape in known if shape is not None])
-    except (ValueError, IndexError, KeyError) as error:
+    except ValueError as error:
         raise InvalidModel("operands do not fit together", where=where, why=str(error)) from error
     if len(inferred) != len(node.outputs):
         raise InvalidModel(

@@ -1,4 +1,7 @@
-"""Shape rules: the result shapes of one canonical operation."""
+"""Shape rules: the result shapes of one canonical operation.
+
+Those of sliding windows are in :mod:`graphprune.ir.windows`.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,11 @@ def infer(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     Raises:
         ValueError: The operands do not fit together.
     """
-    rule = RULES.get(node.family)
-    if rule is None:
+    found = RULES.get(node.family)
+    if found is None:
         raise ValueError(f"no shape rule for '{node.op}'")
     try:
-        results = rule(node, shapes)
+        results = found(node, shapes)
     except (IndexError, KeyError, ZeroDivisionError) as error:
         raise ValueError(f"'{node.op}' lacks an operand, axis or attribute: {error}") from error
     if any(n < 0 for shape in results for n in shape):
@@ -38,7 +41,9 @@ def infer(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return results
 
 
-def _rule(*families: str) -> Callable[[Rule], Rule]:
+def rule(*families: str) -> Callable[[Rule], Rule]:
+    """Register the shape rule of op families."""
+
     def register(function: Rule) -> Rule:
         for family in families:
             RULES[family] = function
@@ -47,18 +52,18 @@ def _rule(*families: str) -> Callable[[Rule], Rule]:
     return register
 
 
-@_rule("pointwise")
+@rule("pointwise")
 def _broadcast(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     present = [s for s, name in zip(shapes, node.inputs, strict=True) if name]
     return [tuple(np.broadcast_shapes(*present))]
 
 
-@_rule("lrn", "softmax", "scan", "shuffle")
+@rule("lrn", "softmax", "scan", "shuffle")
 def _same(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [shapes[0]] * len(node.outputs)
 
 
-@_rule("batch_norm", "instance_norm", "group_norm")
+@rule("batch_norm", "instance_norm", "group_norm")
 def _channel_norm(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     for shape in shapes[1:]:
         if shape != shapes[0][1:2]:
@@ -66,7 +71,7 @@ def _channel_norm(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [shapes[0]] * len(node.outputs)
 
 
-@_rule("layer_norm")
+@rule("layer_norm")
 def _layer_norm(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     for shape, name in zip(shapes[1:], node.inputs[1:], strict=True):
         if name and np.broadcast_shapes(shape, shapes[0]) != shapes[0]:
@@ -74,95 +79,13 @@ def _layer_norm(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [shapes[0]] * len(node.outputs)
 
 
-@_rule("quantize", "dequantize")
+@rule("quantize", "dequantize")
 def _quantise(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     axis = node.int("axis", -1)
     for shape, name in zip(shapes[1:], node.inputs[1:], strict=True):
         if name and prod(shape) != 1 and (axis < 0 or shape != shapes[0][axis : axis + 1]):
             raise ValueError(f"{list(shapes[0])} with a scale of shape {list(shape)}")
     return [shapes[0]] * len(node.outputs)
-
-
-def _window(size: int, kernel: int, stride: int, dilation: int, pads: int, ceil: bool) -> int:
-    span = size + pads - (dilation * (kernel - 1) + 1)
-    if span < 0:
-        raise ValueError(f"a window of {kernel} does not fit into an extent of {size}")
-    count = -(-span // stride) + 1 if ceil else span // stride + 1
-    return count
-
-
-def _windows(node: Node, spatial: Shape, kernel: Shape) -> Shape:
-    n = len(spatial)
-    strides = node.ints("strides") or (1,) * n
-    dilations = node.ints("dilations") or (1,) * n
-    pads = node.ints("pads") or (0,) * (2 * n)
-    ceil = bool(node.attrs.get("ceil", False))
-    if min((*strides, *dilations, *kernel), default=1) < 1:
-        raise ValueError(f"kernel {kernel}, strides {strides} and dilations {dilations}")
-    sizes = []
-    for i in range(n):
-        out = _window(
-            spatial[i], kernel[i], strides[i], dilations[i], pads[i] + pads[i + n], ceil
-        )
-        # A last window that would start in the end padding is dropped.
-        if ceil and (out - 1) * strides[i] >= spatial[i] + pads[i]:
-            out -= 1
-        sizes.append(out)
-    return tuple(sizes)
-
-
-@_rule("conv")
-def _conv(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
-    x, w = shapes[0], shapes[1]
-    groups = node.int("groups", 1)
-    if len(x) != len(w) or len(x) < 3:
-        raise ValueError(f"conv of rank {len(x)} with a weight of rank {len(w)}")
-    if groups < 1 or x[1] != w[1] * groups or w[0] % groups:
-        raise ValueError(
-            f"conv of {x[1]} channels with a weight of {w[1]} x {groups} groups and {w[0]} filters"
-        )
-    _check_bias(node, shapes, w[0])
-    return [(x[0], w[0], *_windows(node, x[2:], w[2:]))]
-
-
-def _check_bias(node: Node, shapes: Sequence[Shape], channels: int) -> None:
-    if len(shapes) > 2 and node.inputs[2] and shapes[2] != (channels,):
-        raise ValueError(f"{channels} channels with a bias of shape {list(shapes[2])}")
-
-
-@_rule("conv_transpose")
-def _conv_transpose(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
-    x, w = shapes[0], shapes[1]
-    n = len(x) - 2
-    groups = node.int("groups", 1)
-    if len(x) != len(w) or n < 1 or groups < 1 or x[1] != w[0] or w[0] % groups:
-        raise ValueError(f"transposed conv of {list(x)} with a weight of {list(w)}")
-    _check_bias(node, shapes, w[1] * groups)
-    if node.ints("output_shape"):
-        return [(x[0], w[1] * groups, *node.ints("output_shape")[-n:])]
-    strides, dilations = node.ints("strides") or (1,) * n, node.ints("dilations") or (1,) * n
-    pads = node.ints("pads") or (0,) * (2 * n)
-    extra = node.ints("output_padding") or (0,) * n
-    spatial = tuple(
-        strides[i] * (x[i + 2] - 1)
-        + extra[i]
-        + dilations[i] * (w[i + 2] - 1)
-        + 1
-        - pads[i]
-        - pads[i + n]
-        for i in range(n)
-    )
-    return [(x[0], w[1] * groups, *spatial)]
-
-
-@_rule("pool")
-def _pool(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
-    x = shapes[0]
-    if node.attrs.get("everything", False):
-        spatial: Shape = (1,) * (len(x) - 2)
-    else:
-        spatial = _windows(node, x[2:], node.ints("kernel"))
-    return [(*x[:2], *spatial)] * len(node.outputs)
 
 
 def letters(node: Node) -> tuple[str, str, str]:
@@ -172,7 +95,7 @@ def letters(node: Node) -> tuple[str, str, str]:
     return a, b, out
 
 
-@_rule("contract")
+@rule("contract")
 def _contract(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     a, b, out = letters(node)
     sizes: dict[str, int] = {}
@@ -188,7 +111,7 @@ def _contract(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [tuple(sizes[letter] for letter in out)]
 
 
-@_rule("reshape", "expand", "resize")
+@rule("reshape", "expand", "resize")
 def _to_shape(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     shape = node.ints("shape")
     if node.op == "reshape" and prod(shape) != prod(shapes[0]):
@@ -198,7 +121,7 @@ def _to_shape(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [shape]
 
 
-@_rule("transpose")
+@rule("transpose")
 def _transpose(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     perm = node.ints("perm")
     if sorted(perm) != list(range(len(shapes[0]))):
@@ -216,9 +139,7 @@ def ranges(node: Node, shape: Shape) -> tuple[slice, ...]:
             index[axis] = slice(_clamp(start, size, 0, size), _clamp(end, size, 0, size), step)
         else:
             last = _clamp(end, size, -1, size - 1)
-            index[axis] = slice(
-                _clamp(start, size, 0, size - 1), None if last < 0 else last, step
-            )
+            index[axis] = slice(_clamp(start, size, 0, size - 1), None if last < 0 else last, step)
     return tuple(index)
 
 
@@ -226,13 +147,13 @@ def _clamp(value: int, size: int, low: int, high: int) -> int:
     return min(max(value + size if value < 0 else value, low), high)
 
 
-@_rule("slice")
+@rule("slice")
 def _slice(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     x = shapes[0]
     return [tuple(len(range(*s.indices(n))) for s, n in zip(ranges(node, x), x, strict=True))]
 
 
-@_rule("gather", "lookup")
+@rule("gather", "lookup")
 def _gather(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     x, axis = shapes[0], node.int("axis")
     if not 0 <= axis < len(x):
@@ -240,7 +161,7 @@ def _gather(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [(*x[:axis], *shapes[1], *x[axis + 1 :])]
 
 
-@_rule("concat")
+@rule("concat")
 def _concat(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     axis = node.int("axis")
     for shape in shapes:
@@ -249,7 +170,7 @@ def _concat(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [(*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])]
 
 
-@_rule("split")
+@rule("split")
 def _split(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     x, axis, sizes = shapes[0], node.int("axis"), node.ints("sizes")
     if sum(sizes) != x[axis] or len(sizes) != len(node.outputs) or min(sizes) < 0:
@@ -257,12 +178,12 @@ def _split(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [(*x[:axis], size, *x[axis + 1 :]) for size in sizes]
 
 
-@_rule("tile")
+@rule("tile")
 def _tile(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [tuple(n * r for n, r in zip(shapes[0], node.ints("repeats"), strict=True))]
 
 
-@_rule("pad")
+@rule("pad")
 def _pad(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     pads, n = node.ints("pads"), len(shapes[0])
     if len(pads) != 2 * n:
@@ -270,14 +191,14 @@ def _pad(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [tuple(size + pads[i] + pads[i + n] for i, size in enumerate(shapes[0]))]
 
 
-@_rule("reduce")
+@rule("reduce")
 def _reduce(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     axes, keep = set(node.ints("axes")), bool(node.attrs.get("keepdims", True))
     shape = [1 if i in axes else n for i, n in enumerate(shapes[0])]
     return [tuple(n for i, n in enumerate(shape) if keep or i not in axes)]
 
 
-@_rule("depth_to_space")
+@rule("depth_to_space")
 def _depth_to_space(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     (n, c, h, w), r = shapes[0], node.int("block")
     if c % (r * r):
@@ -285,7 +206,7 @@ def _depth_to_space(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [(n, c // (r * r), h * r, w * r)]
 
 
-@_rule("space_to_depth")
+@rule("space_to_depth")
 def _space_to_depth(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     (n, c, h, w), r = shapes[0], node.int("block")
     if h % r or w % r:
@@ -293,7 +214,7 @@ def _space_to_depth(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [(n, c * r * r, h // r, w // r)]
 
 
-@_rule("lstm", "gru", "rnn")
+@rule("lstm", "gru", "rnn")
 def _recurrent(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     x, r = shapes[0], shapes[2]
     d, h = r[0], r[2]

@@ -16,14 +16,13 @@ from graphprune.passes.couple.convolution import channels, spread
 def reshape(ctx: Context, node: Node) -> None:
     """Axes merge and split."""
     x, y = node.inputs[0], node.outputs[0]
-    old, new = ctx.shape(x), ctx.shape(y)
     kept: list[Layer] = []
-    for before, _ in views.blocks(old, new):
+    for before, _ in views.mapping(ctx, x, y):
         inside = sorted((z for z in ctx.of(x) if z.axis in before), key=lambda z: -z.ids.size)
         for layer in inside[1:]:
             ctx.freeze(layer, f"'{node.title}' merges it with another channel axis")
         kept += inside[:1]
-    ctx.set(y, [views.reshape(ctx, layer, old, new, y) for layer in kept])
+    ctx.set(y, [views.reshape(ctx, layer, x, y) for layer in kept])
 
 
 @rule("transpose")
@@ -59,15 +58,19 @@ def gather(ctx: Context, node: Node) -> None:
     assert index is not None
     kept: list[Layer] = []
     for layer in ctx.of(node.inputs[0]):
-        if layer.ids.shape[axis] == 1:
+        if layer.axis != axis and layer.ids.shape[axis] == 1:
             kept.append(views.insert_axes(layer, axis, index.ndim))
             continue
-        ids: Ids = views.collapse(np.take(layer.ids, index.astype(np.int64), axis=axis))
-        home = [axis + i for i in range(index.ndim) if ids.shape[axis + i] > 1]
+        ids: Ids = np.take(layer.ids, index.astype(np.int64), axis=axis)
+        places = range(axis, axis + index.ndim)
+        known = ctx.axis_before(node.outputs[0], places)
+        home = [i for i in places if index.ndim == 1 or views.varies(ids, i)]
         if layer.axis != axis:
-            kept.append(Layer(ids, layer.axis + (index.ndim - 1 if layer.axis > axis else 0)))
-        elif len(home) == 1:
-            kept.append(Layer(ids, home[0]))
+            moved = layer.axis + (index.ndim - 1 if layer.axis > axis else 0)
+            kept.append(Layer(views.collapse(ids, moved), moved))
+        elif len(home) == 1 or known is not None:
+            place = home[0] if known is None else known
+            kept.append(Layer(views.collapse(ids, place), place))
         else:
             ctx.freeze(layer, f"'{node.title}' picks single channels")
     ctx.set(node.outputs[0], kept)
@@ -134,7 +137,7 @@ def split(ctx: Context, node: Node) -> None:
     for name, start, end in zip(node.outputs, bounds[:-1], bounds[1:], strict=True):
         kept: list[Layer] = []
         for layer in ctx.of(node.inputs[0]):
-            whole = layer.ids.shape[axis] == 1
+            whole = layer.ids.shape[axis] == 1 and layer.axis != axis
             ids = layer.ids if whole else np.take(layer.ids, range(start, end), axis=axis)
             kept.append(Layer(ids, layer.axis))
         ctx.set(name, kept)
@@ -158,7 +161,10 @@ def tile(ctx: Context, node: Node) -> None:
     repeats = node.ints("repeats")
     kept: list[Layer] = []
     for layer in ctx.of(node.inputs[0]):
-        counts = [r if n > 1 else 1 for r, n in zip(repeats, layer.ids.shape, strict=True)]
+        counts = [
+            r if n > 1 or i == layer.axis else 1
+            for i, (r, n) in enumerate(zip(repeats, layer.ids.shape, strict=True))
+        ]
         kept.append(Layer(np.tile(layer.ids, counts), layer.axis))
     ctx.set(node.outputs[0], kept)
 

@@ -12,13 +12,16 @@ from graphprune.ir.graph import Shape
 from graphprune.passes.couple.context import Context
 
 
+def varies(ids: Ids, axis: int) -> bool:
+    """Whether labels differ along an axis."""
+    return bool((ids != np.take(ids, [0], axis=axis)).any())
+
+
 def collapse(ids: Ids, but: int | None = None) -> Ids:
     """Axes along which labels do not vary get extent 1, all ``but`` one."""
     for axis, size in enumerate(ids.shape):
-        if size > 1 and axis != but:
-            first = np.take(ids, [0], axis=axis)
-            if (ids == first).all():
-                ids = first
+        if size > 1 and axis != but and not varies(ids, axis):
+            ids = np.take(ids, [0], axis=axis)
     return ids
 
 
@@ -42,23 +45,29 @@ def blocks(old: Shape, new: Shape) -> Iterator[tuple[range, range]]:
         yield range(a, i), range(b, j)
 
 
-def reshape(ctx: Context, layer: Layer, old: Shape, new: Shape, name: str) -> Layer | None:
-    """A layer after a reshape.
+def mapping(ctx: Context, x: str, y: str) -> list[tuple[range, range]]:
+    """Runs of axes that a reshape from ``x`` to ``y`` maps onto each other.
 
-    Args:
-        ctx: Where ties and choices are recorded.
-        layer: The layer before.
-        old: The value's shape before.
-        new: The value's shape after.
-        name: The result, by which a choice is remembered.
-
-    Returns:
-        The layer after; None where it varies no more.
+    An axis narrowed to one channel leaves it open which axes it belongs to; a replay asks the
+    original.
     """
-    parts = list(blocks(old, new))
-    for before, after in parts:
-        if layer.axis in before and len(before) > 1:
-            layer = _rows_first(ctx, layer, before)
+    old, new = ctx.shape(x), ctx.shape(y)
+    before, after = ctx.shape_before(x), ctx.shape_before(y)
+    if before is not None and after is not None:
+        parts = list(blocks(before, after))
+        ranks = len(before) == len(old) and len(after) == len(new)
+        if ranks and all(prod(old[i] for i in a) == prod(new[j] for j in b) for a, b in parts):
+            return parts
+    return list(blocks(old, new))
+
+
+def reshape(ctx: Context, layer: Layer, x: str, y: str) -> Layer | None:
+    """A layer after a reshape from ``x`` to ``y``; None where it varies no more."""
+    old, new, parts = ctx.shape(x), ctx.shape(y), mapping(ctx, x, y)
+    home = next(after for before, after in parts if layer.axis in before)
+    if not home:
+        return None
+    layer = _rows_first(ctx, layer, next(before for before, _ in parts if layer.axis in before))
     extents: list[int] = []
     target: list[int] = []
     for before, after in parts:
@@ -66,36 +75,29 @@ def reshape(ctx: Context, layer: Layer, old: Shape, new: Shape, name: str) -> La
         extents += [old[i] if varies else 1 for i in before]
         target += [new[j] if varies else 1 for j in after]
     ids = np.broadcast_to(layer.ids, extents).reshape(target)
-    home = next(after for before, after in parts if layer.axis in before)
-    ids = _collapse_varying(ids)
-    varying = [j for j in home if ids.shape[j] > 1]
-    if varying:
-        return _split(ctx, ids, varying, name)
-    if not home:
-        return None
+    axis, later = _narrowed(ctx, ids, home, y)
     # One channel: its label is everywhere along what its axis was merged into.
-    widest = max(home, key=lambda j: new[j])
-    full = [new[j] if j == widest else n for j, n in enumerate(ids.shape)]
-    return Layer(np.broadcast_to(ids, full), widest)
+    full = [new[j] if j == axis else n for j, n in enumerate(ids.shape)]
+    ids = np.broadcast_to(ids, full)
+    return ctx.tie(Layer(ids if ids.size == full[axis] else collapse(ids, axis), axis), later)
 
 
-def _collapse_varying(ids: Ids) -> Ids:
-    return ids if prod(ids.shape) == max(ids.shape, default=1) else collapse(ids)
+def _narrowed(ctx: Context, ids: Ids, home: range, name: str) -> tuple[int, list[int]]:
+    """The axis that is narrowed among those an axis came to, and those that must be uniform."""
+    varying = [j for j in home if varies(ids, j)]
+    axis = ctx.axis_before(name, home)
+    if axis is None and len(varying) > 1:
+        sizes = tuple(ids.shape[j] for j in varying)
+        ctx.splits[name] = (ids, sizes)
+        axis = varying[ctx.choose(name, sizes)]
+    elif axis is None:
+        axis = varying[0] if varying else max(home, key=lambda j: ctx.shape(name)[j])
+    return axis, [j for j in varying if j > axis]
 
 
 def _rows_first(ctx: Context, layer: Layer, block: range) -> Layer:
     """Merging keeps the order of survivors only if rows come before the narrowed axis."""
     return ctx.tie(layer, [i for i in block if i > layer.axis and i in layer.rows])
-
-
-def _split(ctx: Context, ids: Ids, varying: list[int], name: str) -> Layer:
-    """Choose which of the axes that an axis was split into is narrowed."""
-    if len(varying) == 1:
-        return Layer(ids, varying[0])
-    sizes = tuple(ids.shape[j] for j in varying)
-    ctx.splits[name] = (ids, sizes)
-    chosen = ctx.choose(name, sizes)
-    return ctx.tie(Layer(ids, varying[chosen]), varying[chosen + 1 :])
 
 
 def align(layer: Layer, rank: int) -> Layer:

@@ -23,7 +23,7 @@ class Draft:
         opset: Version of ONNX's own operator set.
     """
 
-    def __init__(self, seed: int = 0, dtype: str = "float32", opset: int = 20) -> None:
+    def __init__(self, seed: int = 0, dtype: str = "float32", opset: int = 21) -> None:
         self.rng = np.random.default_rng(seed)
         self.dtype = np.dtype(dtype)
         self.opset = opset

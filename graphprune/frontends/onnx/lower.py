@@ -228,7 +228,9 @@ def _folded(node: Native, builder: Builder) -> bool:
 def _opaque(node: Native, builder: Builder, reason: str) -> None:
     """Freeze what an operation touches: operands, captured names, results."""
     read = [n for n in node.proto.input if n]
-    inside = captured(builder.model.subgraphs(node.proto))
+    bodies = list(builder.model.subgraphs(node.proto))
+    reason = "its sub-graphs are not looked into" if bodies else reason
+    inside = captured(bodies)
     read += sorted(n for n in inside if n in builder.values or n in builder.tensors)
     operands = tuple(builder.use(n) for n in read)
     for name in operands:
