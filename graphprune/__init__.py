@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphprune.compiler import Result, apply, check, prune
     from graphprune.inspection import Inspection, inspect
+    from graphprune.measure.models import compare
     from graphprune.plan import Plan
 
 _HOME = {
@@ -16,11 +17,12 @@ _HOME = {
     "Result": "graphprune.compiler",
     "apply": "graphprune.compiler",
     "check": "graphprune.compiler",
+    "compare": "graphprune.measure.models",
     "inspect": "graphprune.inspection",
     "prune": "graphprune.compiler",
 }
 
-__all__ = ["Inspection", "Plan", "Result", "apply", "check", "inspect", "prune"]
+__all__ = ["Inspection", "Plan", "Result", "apply", "check", "compare", "inspect", "prune"]
 __version__ = "0.1.0"
 
 

@@ -18,19 +18,21 @@ from pathlib import Path
 from typing import Any
 
 # Small first: a usable set is on disk early, and the giants come last.
-NAMES = (
+_NAMES = (
     "resnet18 mobilenet_v2 shufflenet_v2_x1_0 densenet121 googlenet squeezenet1_1 convnext_tiny "
     "vit_b_16 swin_t maxvit_t resnet50 regnet_y_400mf efficientnet_b0 mobilenet_v3_large "
     "resnext50_32x4d inception_v3 alexnet vgg11_bn regnet_x_400mf shufflenet_v2_x0_5 mnasnet1_0 "
     "mobilenet_v3_small efficientnet_v2_s wide_resnet50_2 swin_v2_t fcn_resnet50 "
     "deeplabv3_resnet50 deeplabv3_mobilenet_v3_large lraspp_mobilenet_v3_large resnet50_fpn "
     "vgg16_bn densenet201 efficientnet_b7 convnext_large vit_l_16"
-).split()
-LEGACY = frozenset(
+)
+NAMES = _NAMES.split()
+_LEGACY = (
     "alexnet vgg11_bn resnet18 resnext50_32x4d densenet121 googlenet squeezenet1_1 "
     "shufflenet_v2_x1_0 mobilenet_v2 mobilenet_v3_large efficientnet_b0 convnext_tiny vit_b_16 "
-    "swin_t regnet_y_400mf inception_v3".split()
+    "swin_t regnet_y_400mf inception_v3"
 )
+LEGACY = frozenset(_LEGACY.split())
 DYNAMO_BATCH = frozenset({"resnet18", "shufflenet_v2_x1_0", "vit_b_16"})
 LEGACY_BATCH = DYNAMO_BATCH | {"swin_t"}
 SEGMENTATION = ("fcn_", "deeplabv3_", "lraspp_")

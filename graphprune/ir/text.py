@@ -41,9 +41,11 @@ def print_graph(graph: Graph) -> str:
 def _flat(value: Value) -> list[Any]:
     if value.const is None:
         return []
+    array = value.const.ravel()
     # The small floats and integers that NumPy does not know have no JSON form of their own.
-    small = value.const.dtype.kind == "V"
-    flat: list[Any] = value.const.ravel().astype(np.float64 if small else None).tolist()
+    if array.dtype.kind == "V":
+        array = array.astype(np.int64 if "int" in array.dtype.name else np.float64)
+    flat: list[Any] = array.tolist()
     return flat
 
 

@@ -114,10 +114,10 @@ def _grouped(
         return
     ctx.partition(lines)
     ctx.out(filters)
-    if columns == 1:
+    inner = _inner(ctx, w, groups, per_group)
+    if inner is None and columns == 1:
         ctx.freeze(source, f"every group of '{node.title}' keeps its channel")
         return
-    inner = _inner(ctx, w, groups, per_group)
     if source is None:
         ctx.freeze(inner, ctx.why_fixed(node.inputs[0]))
         return
@@ -152,7 +152,7 @@ def _inner(ctx: Context, w: str, groups: int, repeat: int) -> Layer | None:
     """The weight's second axis: for a parameter its own labels in every group."""
     shape = ctx.shape(w)
     known = any(layer.axis == 1 for layer in ctx.layers.get(w, ()))
-    if not ctx.is_param(w) or known:
+    if not ctx.is_param(w) or known or shape[1] == 1:
         return ctx.along(w, 1)
     ids = ctx.labels.fresh(w, 1, (groups, shape[1]))
     full = np.repeat(ids, repeat, axis=0).reshape(shape[:2] + (1,) * (len(shape) - 2))

@@ -75,17 +75,20 @@ def _mask(editor: Editor, coupling: Coupling, alive: Alive, mask: Mask) -> None:
         return
     native = editor.lowered.natives[node.origin[-1]]
     name = value.source or value.name
+    direct = mask.operand < len(native.proto.input) and native.proto.input[mask.operand] == name
+    # A product over two channel axes, heads and their widths, masks one operand twice.
+    source = editor.node(native.index).input[mask.operand] if direct else name
     result = editor.unique(name)
     zero = _zero_point(native, mask.operand)
     if zero is None:
         numbers = _numbers(layer, alive, mask.mean, value.dtype)
-        masking = helper.make_node("Mul", [name, editor.constant(name, numbers)], [result])
+        masking = helper.make_node("Mul", [source, editor.constant(name, numbers)], [result])
     else:
         living = editor.constant(name, alive[layer.ids])
         zero = zero or editor.constant(name, np.zeros((), np.dtype(value.dtype)))
-        masking = helper.make_node("Where", [living, name, zero], [result])
+        masking = helper.make_node("Where", [living, source, zero], [result])
     editor.before.setdefault(native.index, []).append(masking)
-    if mask.operand < len(native.proto.input) and native.proto.input[mask.operand] == name:
+    if direct:
         editor.operand(native.index, mask.operand, result)
     else:
         editor.rewire(native.index, name, result)

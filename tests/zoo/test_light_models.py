@@ -6,6 +6,7 @@ tell which channel was cut. Three of them are run with drawn weights as well.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +47,9 @@ def with_drawn_weights(path: Path) -> onnx.ModelProto:
 
 def drawn(shape: Shape, rng: np.random.Generator) -> NDArray[np.float32]:
     """He-scaled weights; vectors near one, because some of them are scales and variances."""
-    if len(shape) > 1:
-        weights = rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
-    else:
-        weights = rng.uniform(0.5, 1.5, shape)
-    return weights.astype(np.float32)
+    if len(shape) == 1:
+        return rng.uniform(0.5, 1.5, shape).astype(np.float32)
+    return rng.standard_normal(shape, np.float32) * np.float32(math.sqrt(2 / math.prod(shape[1:])))
 
 
 @pytest.mark.parametrize("path", MODELS, ids=claims.title)
