@@ -59,7 +59,7 @@ class Context:
     choices: dict[str, int] = field(default_factory=dict)
     layers: dict[str, tuple[Layer, ...]] = field(default_factory=dict)
     original: Coupling | None = None
-    partitions: dict[bytes, Ids] = field(default_factory=dict)
+    partitions: dict[tuple[Shape, bytes], Ids] = field(default_factory=dict)
     splits: dict[str, tuple[Ids, tuple[int, ...]]] = field(default_factory=dict)
     approximations: list[Approximation] = field(default_factory=list)
     masks: list[Mask] = field(default_factory=list)
@@ -144,7 +144,7 @@ class Context:
 
     def partition(self, rectangle: Ids) -> None:
         """Every line of a matrix of labels must lose equally many."""
-        self.partitions.setdefault(rectangle.tobytes(), rectangle)
+        self.partitions.setdefault((rectangle.shape, rectangle.tobytes()), rectangle)
 
     def equate(self, left: Ids, right: Ids) -> None:
         """Make labels equal, with broadcasting."""

@@ -18,7 +18,9 @@ def reshape(ctx: Context, node: Node) -> None:
     x, y = node.inputs[0], node.outputs[0]
     kept: list[Layer] = []
     for before, _ in views.mapping(ctx, x, y):
-        inside = sorted((z for z in ctx.of(x) if z.axis in before), key=lambda z: -z.ids.size)
+        known = ctx.axis_before(x, before)
+        inside = [layer for layer in ctx.of(x) if layer.axis in before]
+        inside.sort(key=lambda z: (not z.ids.any(), z.axis != known, -z.ids.size))
         for layer in inside[1:]:
             ctx.freeze(layer, f"'{node.title}' merges it with another channel axis")
         kept += inside[:1]

@@ -96,9 +96,13 @@ class Editor:
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
+    def read_once(self, name: str) -> bool:
+        """Whether exactly one operand reads a value."""
+        return self._readers[name] == 1
+
     def overwrite(self, name: str, array: Array) -> bool:
         """New contents for an initializer or Constant in place, if only one operand reads it."""
-        if self._readers[name] != 1:
+        if not self.read_once(name):
             return False
         if name in self.lowered.model.tensors:
             self.tensors[name] = lambda: array

@@ -21,6 +21,9 @@ _RULED = {
     "Pad": (1, 3), "Resize": (3,), "ConstantOfShape": (0,), "Squeeze": (1,), "Unsqueeze": (1,),
 }  # fmt: skip
 
+# What may stand between a literal and the Concat that it is a piece of.
+_PASSED = ("Unsqueeze", "Cast", "Identity", "Reshape")
+
 
 class Patcher:
     """Replaces operands by constants, or patches single elements where the rest is dynamic.
@@ -110,13 +113,53 @@ class Patcher:
         wrong: NDArray[np.bool_],
         literal: NDArray[Any],
     ) -> None:
-        """Overwrite single elements: ``Where(wrong, literal, computed)``."""
+        """Overwrite single elements: where they are written down, else by ``Where``."""
         editor = self._editor
+        if self._in_concat(name, wrong, literal):
+            return
         mask, values = editor.constant(name, wrong), editor.constant(name, literal)
         result = editor.unique(name)
         node = helper.make_node("Where", [mask, values, name], [result], name=result)
         editor.before.setdefault(native.index, []).append(node)
         editor.operand(native.index, position, result)
+
+    def _in_concat(
+        self, name: str, wrong: NDArray[np.bool_], literal: NDArray[Any]
+    ) -> bool:
+        """Change the literals among the pieces of a Concat; False where one is computed."""
+        maker = self._makers.get(name)
+        if maker is None or maker.op_type != "Concat" or not self._editor.read_once(name):
+            return False
+        edits: list[tuple[str, NDArray[Any]]] = []
+        offset = 0
+        for piece in maker.proto.input:
+            size = int(np.size(self._folded.now(piece)))
+            here = slice(offset, offset + size)
+            offset += size
+            if not wrong[here].any():
+                continue
+            source = self._literal(piece)
+            if source is None:
+                return False
+            before = self._lowered.known[source]
+            after = np.where(wrong[here], literal[here], before.ravel())
+            edits.append((source, after.reshape(before.shape).astype(before.dtype)))
+        return all(self._editor.overwrite(source, array) for source, array in edits)
+
+    def _literal(self, name: str) -> str | None:
+        """The tensor a piece is written down in, if nothing else reads it on the way."""
+        while self._editor.read_once(name):
+            if name in self._lowered.tensors:
+                return name if name in self._lowered.known else None
+            maker = self._makers.get(name)
+            if maker is None or maker.opened or maker.op_type not in _PASSED:
+                return None
+            name = maker.operand(0)
+        return None
+
+    @cached_property
+    def _makers(self) -> dict[str, Native]:
+        return {name: n for n in self._lowered.natives for name in n.proto.output if name}
 
     def restore(self, native: Native) -> None:
         """Numbers that only looked at a shape keep their contents: sqrt(d) stays what it was.

@@ -81,7 +81,8 @@ def _preset(coupling: Coupling, alive: Alive, graph: Graph) -> dict[str, tuple[L
     for node in coupling.graph.nodes:
         for position, name in enumerate(node.inputs):
             origin[_place(node.outputs), node.op, position] = name
-    params = {v.name for v in graph.params}
+    # What a weight is computed from may be one number now, and then it is a constant.
+    params = {v.name for v in graph.values.values() if v.kind in ("param", "const")}
     preset: dict[str, tuple[Layer, ...]] = {}
     for node in graph.nodes:
         for position, name in enumerate(node.inputs):

@@ -35,13 +35,13 @@ def first_node(node: Node) -> Graph:
     return replace(GOOD, nodes=(node, *GOOD.nodes[1:]))
 
 
-Y = GOOD.nodes[0]
+Y, _, SPLIT = GOOD.nodes
 WRONG = {
     "op": first_node(replace(Y, op="matmul")),
     "operand": first_node(replace(Y, inputs=("x", "z"))),
     "unsorted": replace(GOOD, nodes=GOOD.nodes[::-1]),
     "twice": replace(GOOD, nodes=(Y, *GOOD.nodes)),
-    "twice in one": replace(GOOD, nodes=(*GOOD.nodes[:2], replace(GOOD.nodes[2], outputs=("u",) * 2))),
+    "twice in one": replace(GOOD, nodes=(*GOOD.nodes[:2], replace(SPLIT, outputs=("u", "u")))),
     "overwrites": first_node(replace(Y, outputs=("w",))),
     "no value": values(y=None),
     "shape": values(y=Value("y", (1, 4, 6))),
@@ -71,7 +71,10 @@ def test_a_good_graph_passes() -> None:
         ("operand", "InvalidModel: operand 'z' is read before it is computed\n  where: contract y"),
         ("unsorted", "InvalidModel: operand 'g' is read before it is computed\n  where: split u"),
         ("twice", "InvalidModel: result 'y' is defined twice or has no value\n  where: contract y"),
-        ("twice in one", "InvalidModel: result 'u' is defined twice or has no value\n  where: split u"),
+        (
+            "twice in one",
+            "InvalidModel: result 'u' is defined twice or has no value\n  where: split u",
+        ),
         ("overwrites", "InvalidModel: result 'w' is defined twice or has no value"),
         ("no value", "InvalidModel: result 'y' is defined twice or has no value"),
         ("shape", "InvalidModel: 'y' is declared (1, 4, 6), but computed as (1, 4, 5)"),

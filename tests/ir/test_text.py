@@ -86,7 +86,9 @@ def test_shapes_may_be_left_out_and_are_inferred() -> None:
 
 
 NAMES = st.one_of(
-    st.sampled_from(["return", "input", "param", "const", "_", "a:0", "x/y.z-1", "=", "}", "é", "\n"]),
+    st.sampled_from(
+        ["return", "input", "param", "const", "_", "a:0", "x/y.z-1", "=", "}", "é", "\n"]
+    ),
     st.text(min_size=1, max_size=5),
 )
 SHAPES = st.lists(st.integers(0, 9), max_size=4).map(tuple)
@@ -96,7 +98,8 @@ ATTRS = st.dictionaries(
     st.one_of(
         st.booleans(), st.integers(-9, 9), FINITE, st.text(max_size=8),
         st.lists(st.integers(-9, 9), max_size=3).map(tuple),
-        st.lists(FINITE, max_size=3).map(tuple), st.lists(st.text(max_size=4), max_size=3).map(tuple),
+        st.lists(FINITE, max_size=3).map(tuple),
+        st.lists(st.text(max_size=4), max_size=3).map(tuple),
     ),
     max_size=3,
 )  # fmt: skip
@@ -134,7 +137,9 @@ def test_contents_of_small_types_survive(dtype: str) -> None:
     contents = np.array([1, -2], dtype=getattr(ml_dtypes, dtype))
     graph = Graph({"c": Value("c", (2,), dtype, "const", contents)}, (), (), ("c",))
     text = print_graph(graph)
-    assert text == f"const c: {dtype}[2] = {[1, -2] if dtype == 'int4' else [1.0, -2.0]}\nreturn c\n"
+    assert (
+        text == f"const c: {dtype}[2] = {[1, -2] if dtype == 'int4' else [1.0, -2.0]}\nreturn c\n"
+    )
     again = parse(text).values["c"].const
     assert again is not None and again.dtype == contents.dtype
     assert again.tolist() == contents.tolist()

@@ -101,11 +101,12 @@ class Draft:
         schema = onnx.defs.get_schema(kind, self.opset, domain)
         types = {n: self.types[n] for n in inputs if n}
         known = {n: self.tensors[n] for n in inputs if n in self.tensors}
+        imports = [helper.make_opsetid("", self.opset)]
         self.types.update(
-            shape_inference.infer_node_outputs(
-                schema, node, types, known, opset_imports=[helper.make_opsetid("", self.opset)]
-            )
+            shape_inference.infer_node_outputs(schema, node, types, known, opset_imports=imports)
         )
+        if not self.types[names[0]].tensor_type.HasField("shape"):
+            self.types[names[0]] = self.types[inputs[0]]  # a function without shape inference
         return names
 
     def output(self, *names: str) -> None:
