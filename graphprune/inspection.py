@@ -74,7 +74,7 @@ def _protected(coupling: Coupling, keep: Sequence[str]) -> set[str]:
         for name in node.inputs:
             readers.setdefault(name, set()).update((node.title, *node.outputs))
     everything = {g.name: _names(g, coupling, readers) for g in coupling}
-    frozen = {f.param for f in coupling.frozen}
+    frozen = {name for f in coupling.frozen for name in (f.param, _layer(f.param))}
     found: set[str] = set()
     for pattern in keep:
         hit = {g for g, names in everything.items() if any(fnmatchcase(n, pattern) for n in names)}
@@ -90,4 +90,10 @@ def _protected(coupling: Coupling, keep: Sequence[str]) -> set[str]:
 def _names(group: Group, coupling: Coupling, readers: Mapping[str, set[str]]) -> set[str]:
     params = {m.param for m in group.members}
     sources = {coupling.graph.values[p].source for p in params}
-    return {group.name} | params | sources | {n for p in params for n in readers.get(p, ())}
+    known = {group.name} | params | sources | {n for p in params for n in readers.get(p, ())}
+    return known | {_layer(name) for name in params | sources}
+
+
+def _layer(param: str) -> str:
+    """A layer's name, given its weight's or bias's: ``layer4.2.conv3`` of ``….conv3.weight``."""
+    return param.rpartition(".")[0] or param

@@ -93,14 +93,13 @@ class Labels:
 
     def freeze(self, ids: Ids, node: int, why: str) -> None:
         """Forbid the removal of labels."""
-        found = np.unique(ids)
-        found = found[found > 0]
+        found = ids[ids > 0]
         if found.size:
             self.freezes.append(Freeze(found, node, why))
 
     def mark(self, ids: Ids, role: int) -> None:
         """Note that labels are produced (:data:`OUT`) or contracted (:data:`IN`)."""
-        self._roles.append((np.unique(ids), role))
+        self._roles.append((ids, role))
 
     def roles(self) -> Ids:
         """The role of every label, 0 for none."""

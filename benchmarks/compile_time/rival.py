@@ -36,10 +36,10 @@ def options(model: nn.Module) -> dict[str, Any]:
     ignored: list[nn.Module] = []
     heads: dict[nn.Module, int] = {}
     found: dict[str, Any] = {"ignored_layers": ignored, "num_heads": heads}
+    projection = nn.modules.linear.NonDynamicallyQuantizableLinear
     for module in model.modules():
-        if isinstance(module, nn.Linear) and module.out_features == 1000:
-            ignored.append(module)
-        elif isinstance(module, nn.modules.linear.NonDynamicallyQuantizableLinear):
+        classifier = isinstance(module, nn.Linear) and module.out_features == 1000
+        if classifier or isinstance(module, projection):
             ignored.append(module)
         elif isinstance(module, nn.MultiheadAttention):
             found["round_to"] = module.num_heads

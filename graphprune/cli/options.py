@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options by type: those several commands share, and the many of ``prune``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+_BUDGET, _CHOICE, _PROOF = "Budget (at least one)", "What to cut", "Proof"
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.", show_default=False)]
 Shapes = Annotated[
     list[str] | None,
     typer.Option(
@@ -20,6 +23,7 @@ Keep = Annotated[
     typer.Option(
         "--keep",
         metavar="PATTERN",
+        rich_help_panel=_CHOICE,
         help="Layers that stay whole: names of parameters, nodes or groups, with * and ?. "
         "May be given several times.",
     ),
@@ -29,15 +33,17 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="FILE.npz",
+        rich_help_panel=_PROOF,
         help="Inputs to prove the result on, besides random ones: one array an input, named as "
-        "the input, samples along the first axis. The first 8 samples are used.",
+        "the input, samples along the first axis. The first 8 samples are run.",
     ),
 ]
 Run = Annotated[
     bool,
     typer.Option(
         "--run/--no-run",
-        help="Run the models on onnxruntime to prove the result, or prove it on labels only.",
+        rich_help_panel=_PROOF,
+        help="Compare numbers on onnxruntime as well, or prove on labels only.",
     ),
 ]
 Threads = Annotated[
@@ -49,6 +55,158 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout, errors too.")
 ]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say more: every step, every group.")
+    bool, typer.Option("--verbose", "-v", help="Say more; where graphprune fails, say where.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        show_default=False,
+        help="The file to write. Its plan is written beside it: out.onnx, out.plan.json.",
+    ),
+]
+Macs = Annotated[
+    str | None,
+    typer.Option(
+        "--macs",
+        metavar="AMOUNT",
+        rich_help_panel=_BUDGET,
+        help="Most multiply-accumulates: a fraction (0.5, 50%) or a number (1.2G).",
+    ),
+]
+Params = Annotated[
+    str | None,
+    typer.Option(
+        "--params", metavar="AMOUNT", rich_help_panel=_BUDGET, help="Most parameters: 0.5, 4M."
+    ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="AMOUNT",
+        rich_help_panel=_BUDGET,
+        help="Most bytes of activations: 0.5, 64MiB.",
+    ),
+]
+Channels = Annotated[
+    str | None,
+    typer.Option(
+        "--channels",
+        metavar="FRACTION",
+        rich_help_panel=_BUDGET,
+        help="Fraction of every group that stays at most: 0.5, 50%.",
+    ),
+]
+
+
+def _criteria() -> list[str]:
+    from graphprune.passes.score import criteria
+
+    return list(criteria())
+
+
+def _policies() -> list[str]:
+    from graphprune.passes.allocate import policies
+
+    return list(policies())
+
+
+NAMES = {"criterion": _criteria, "allocation": _policies}
+"""What stands for {names} in the help of these options; imported when somebody asks."""
+
+Criterion = Annotated[
+    str | None,
+    typer.Option(
+        "--criterion",
+        metavar="NAME",
+        autocompletion=_criteria,
+        show_default=False,
+        rich_help_panel=_CHOICE,
+        help="How channels are ranked: {names}; l2 if not given.",
+    ),
+]
+Allocation = Annotated[
+    str | None,
+    typer.Option(
+        "--allocation",
+        metavar="NAME",
+        autocompletion=_policies,
+        show_default=False,
+        rich_help_panel=_CHOICE,
+        help="How the budget is spread over the groups: {names}; uniform if not given.",
+    ),
+]
+RoundTo = Annotated[
+    int | None,
+    typer.Option(
+        "--round",
+        metavar="N",
+        min=1,
+        show_default=False,
+        rich_help_panel=_CHOICE,
+        help="Narrow to multiples of N channels.",
+    ),
+]
+Exact = Annotated[
+    bool,
+    typer.Option(
+        "--exact",
+        rich_help_panel=_CHOICE,
+        help="Keep groups whole whose narrowing changes a statistic (layer norms).",
+    ),
+]
+PlanFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--plan",
+        metavar="FILE",
+        rich_help_panel=_CHOICE,
+        help="Apply this plan instead of making one; no budget then.",
+    ),
+]
+Bench = Annotated[
+    bool | None,
+    typer.Option(
+        "--bench/--no-bench",
+        show_default=False,
+        help="Time both models in turns on onnxruntime; done if not refused.",
+    ),
+]
+BenchSeconds = Annotated[
+    float, typer.Option("--bench-seconds", min=0.1, help="How long to time them.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Allow OUT to be the input model itself.")
+]
+Unproven = Annotated[
+    bool,
+    typer.Option(
+        "--unproven",
+        rich_help_panel=_PROOF,
+        help="Write the model although its proof failed; the status is still 1.",
+    ),
+]
+EmbeddedPlan = Annotated[
+    Path | None,
+    typer.Option(
+        "--plan", metavar="FILE", help="What was kept, if not the plan that SMALL carries."
+    ),
+]
+Runs = Annotated[
+    int, typer.Option("--runs", min=0, rich_help_panel=_PROOF, help="Number of random inputs.")
+]
+
+
+def check_loudness(verbose: bool, quiet: bool) -> None:
+    """Refuses to be both.
+
+    Raises:
+        BadParameter: Both were asked for.
+    """
+    if verbose and quiet:
+        raise typer.BadParameter("not together with --verbose", param_hint="--quiet")

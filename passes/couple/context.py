@@ -10,7 +10,7 @@ import numpy as np
 from graphprune.groups import Coupling, Ids, Layer, Mask
 from graphprune.ir import Graph, Node
 from graphprune.ir.graph import Shape
-from graphprune.labels import IN, OUT, Labels
+from graphprune.labels import OUT, Labels
 
 Rule = Callable[["Context", Node], None]
 RULES: dict[str, Rule] = {}
@@ -186,8 +186,6 @@ class Context:
     def contracted(self, layer: Layer | None, operand: int, mean: bool = False) -> None:
         """Note that an operand's layer is contracted here."""
         if layer is not None:
-            if self.constant(self.node.inputs[operand]):
-                self.labels.mark(layer.ids, IN)
             self.masks.append(Mask(self.index, operand, layer.axis, mean))
 
     def approximate(self, layer: Layer, why: str) -> None:

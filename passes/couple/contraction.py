@@ -47,6 +47,7 @@ def contract(ctx: Context, node: Node) -> None:
             lacking = next(s for s in sides if letter not in s.layers)
             for layer in layers:
                 ctx.freeze(layer, ctx.why_fixed(lacking.name))
+            _mark_contracted(ctx, sides, letter, out)
         elif letter not in out:
             _contracted(ctx, layers, sides, letter, order)
         else:
@@ -63,12 +64,17 @@ def _contracted(
     tied = [ctx.tie(x, [r for r in x.rows if order[r] not in shared]) for x in layers]
     ctx.equate(tied[0].ids, tied[-1].ids)
     native = [ctx.along(side.name, side.word.index(letter)) for side in sides]
-    for side, layer in zip(sides, native, strict=True):
-        if layer is not None and ctx.constant(side.name):
-            ctx.labels.mark(layer.ids, IN)
+    _mark_contracted(ctx, sides, letter, "")
     # One masked operand is enough; an activation is the smaller one.
     chosen = min(range(len(sides)), key=lambda i: ctx.constant(sides[i].name))
     ctx.contracted(native[chosen], sides[chosen].index)
+
+
+def _mark_contracted(ctx: Context, sides: list[_Side], letter: str, out: str) -> None:
+    """A constant operand's summed letters are what a linear layer reads."""
+    for side in sides:
+        if letter in side.layers and letter not in out and ctx.constant(side.name):
+            ctx.labels.mark(side.layers[letter].ids, IN)
 
 
 def _passed(ctx: Context, layers: list[Layer], out: str, order: str) -> Layer:

@@ -88,6 +88,8 @@ def _bias(ctx: Context, node: Node, filters: Layer | None) -> None:
 
 def _dense(ctx: Context, node: Node, source: Layer | None, columns: Layer | None) -> None:
     """Every filter reads every channel."""
+    if columns is not None:
+        ctx.labels.mark(columns.ids, IN)
     if source is None:
         ctx.freeze(columns, ctx.why_fixed(node.inputs[0]))
     elif columns is None:
@@ -95,7 +97,6 @@ def _dense(ctx: Context, node: Node, source: Layer | None, columns: Layer | None
     else:
         ctx.equate(source.ids, ctx.tie(columns, columns.rows).ids.reshape(-1))
         ctx.contracted(ctx.along(node.inputs[0], 1), 0)
-        ctx.labels.mark(columns.ids, IN)
 
 
 def _grouped(
@@ -118,6 +119,8 @@ def _grouped(
     if inner is None and columns == 1:
         ctx.freeze(source, f"every group of '{node.title}' keeps its channel")
         return
+    if inner is not None:
+        ctx.labels.mark(inner.ids, IN)
     if source is None:
         ctx.freeze(inner, ctx.why_fixed(node.inputs[0]))
         return
@@ -126,7 +129,6 @@ def _grouped(
     if inner is not None:
         rows = inner.ids.reshape(inner.ids.shape[0], columns)
         ctx.equate(rows, np.repeat(wide, per_group, axis=0) if rows.shape[0] > 1 else wide)
-        ctx.labels.mark(inner.ids, IN)
     ctx.contracted(ctx.along(node.inputs[0], 1), 0)
 
 
@@ -143,6 +145,7 @@ def _whole_groups(
     """One label a group on both sides."""
     ctx.equate(lines, lines[:, :1])
     if source is None:
+        ctx.out(Layer(lines, 1))
         ctx.freeze(Layer(lines, 1), ctx.why_fixed(node.inputs[0]))
         return
     ctx.equate(source.ids.reshape(groups, -1), lines[:, :1])

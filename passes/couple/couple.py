@@ -9,7 +9,8 @@ from graphprune.ir import Graph
 from graphprune.labels import IN, OUT
 from graphprune.passes.couple.context import Context
 from graphprune.passes.couple.explain import frozen_axes
-from graphprune.passes.couple.interpret import frozen_splits, interpret, settle
+from graphprune.passes.couple.interpret import interpret, other_choices, settle
+from graphprune.passes.couple.pieces import divide, lines
 from graphprune.passes.couple.shuffles import fuse_shuffles
 
 _ROLES = {OUT: "out", IN: "in", 0: "scale"}
@@ -27,12 +28,13 @@ def couple(graph: Graph) -> Coupling:
     graph = fuse_shuffles(graph)
     ctx = interpret(graph)
     classes, families = settle(ctx)
-    retry = frozen_splits(ctx, classes)
-    if retry:
+    most = _removable(ctx, classes).sum()
+    for retry in other_choices(ctx, classes):
         other = interpret(graph, ctx.choices | retry)
         solved = settle(other)
-        if _removable(other, solved[0]).sum() > _removable(ctx, classes).sum():
-            ctx, (classes, families) = other, solved
+        count = _removable(other, solved[0]).sum()
+        if count > most:
+            most, ctx, (classes, families) = count, other, solved
     return _coupling(ctx, classes, families)
 
 
@@ -54,6 +56,7 @@ def _coupling(ctx: Context, classes: Ids, families: tuple[Ids, ...]) -> Coupling
     layers = _final_layers(ctx, units)
     slots = [(v.name, layer) for v in ctx.graph.params for layer in layers.get(v.name, ())]
     matrices = _matrices(slots, removable.size, [rank[f] for f in families])
+    matrices = divide(matrices, lines(ctx.layers, units))
     roles = ctx.labels.roles()
     approximate = [(units[a.ids], a.why) for a in ctx.approximations]
     groups = _groups(ctx, slots, matrices, roles, approximate)
@@ -82,7 +85,7 @@ def _matrices(slots: list[tuple[str, Layer]], count: int, families: list[Ids]) -
     """Units filed into groups: families of rows first, the rest by what they touch."""
     signature = np.zeros(count + 1, np.uint64)
     for position, (_, layer) in enumerate(slots):
-        ids, times = np.unique(layer.ids, return_counts=True)
+        ids, times = _counted(layer.ids.ravel())
         # One pseudo-random number a (slot, multiplicity); sums of them name a set of slots.
         code = times.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(position)
         code = (code ^ (code >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -96,10 +99,19 @@ def _matrices(slots: list[tuple[str, Layer]], count: int, families: list[Ids]) -
             matrices.append(np.sort(family, axis=1))
             filed[family] = True
     rest = np.flatnonzero(~filed)
-    _, first, inverse = np.unique(signature[rest], return_index=True, return_inverse=True)
-    for number in np.argsort(first, kind="stable"):
-        matrices.append(rest[inverse == number][None, :])
+    _, inverse = np.unique(signature[rest], return_inverse=True)
+    order = np.argsort(inverse, kind="stable")
+    ends = np.flatnonzero(np.diff(inverse[order])) + 1
+    matrices += [part[None, :] for part in np.split(rest[order], ends) if part.size]
     return sorted(matrices, key=lambda m: int(m.min()))
+
+
+def _counted(ids: Ids) -> tuple[Ids, Ids]:
+    """Different ids and how often each occurs; most layers have each of theirs once."""
+    if (ids[1:] > ids[:-1]).all():
+        return ids, np.ones_like(ids)
+    found, times = np.unique(ids, return_counts=True)
+    return found, times
 
 
 def _groups(
@@ -116,13 +128,18 @@ def _groups(
     for name, layer in slots:
         raw = next(x for x in ctx.layers[name] if x.axis == layer.axis)
         role = _ROLES[int(roles[raw.ids].max())]
-        for i in np.unique(home[layer.ids[layer.ids > 0]]).tolist():
+        for i in _present(home[layer.ids[layer.ids > 0]]):
             members[i].append(Member(name, layer.axis, role))
     reasons: list[set[str]] = [set() for _ in matrices]
     for ids, why in approximate:
-        for i in np.unique(home[ids[ids > 0]]).tolist():
+        for i in _present(home[ids[ids > 0]]):
             reasons[i].add(why)
     return tuple(
         Group(f"g{i + 1}", matrix, tuple(members[i]), tuple(sorted(reasons[i])))
         for i, matrix in enumerate(matrices)
     )
+
+
+def _present(numbers: Ids) -> list[int]:
+    """The different numbers, ascending."""
+    return np.flatnonzero(np.bincount(numbers)).tolist()

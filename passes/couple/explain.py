@@ -57,7 +57,7 @@ def _chains(ctx: Context, classes: Ids) -> dict[int, tuple[str, ...]]:
                 graph.add_edge(("source", a), ("source", b), node=node)
     if not why:
         return {}
-    paths = nx.multi_source_dijkstra_path(graph, set(why))
+    paths = nx.multi_source_dijkstra_path(graph, list(why))
     return {
         key[1]: _sentence(ctx, graph, path, why)
         for key, path in paths.items()
@@ -68,7 +68,7 @@ def _chains(ctx: Context, classes: Ids) -> dict[int, tuple[str, ...]]:
 def _meets_fixed(ctx: Context, node: int) -> str:
     if node < 0:
         return "rows that must stay equally long"
-    names = ctx.graph.nodes[node].inputs
+    names = sorted(ctx.graph.nodes[node].inputs, key=lambda name: name in ctx.layers)
     fixed = next((ctx.fixed[n] for n in names if n in ctx.fixed), None)
     return fixed or "meets channels that are fixed"
 

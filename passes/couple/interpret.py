@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from graphprune.groups import Coupling, Ids, Layer
 from graphprune.ir import Graph
 from graphprune.labels import Labels
+from graphprune.passes.couple import pieces
 from graphprune.passes.couple.context import RULES, Context
 from graphprune.passes.couple.rectangles import Resolution, resolve
 
@@ -52,11 +53,15 @@ def _remember(ctx: Context) -> None:
     node = ctx.node
     if all(ctx.constant(name) for name in node.inputs if name):
         ctx.constants.update(node.outputs)
+    labelled = [name for name in node.inputs if name in ctx.layers]
+    fixed = [ctx.fixed[n] for n in node.inputs if n in ctx.fixed and n not in labelled]
+    if not fixed:
+        # Axes along which a labelled operand has no labels; unless it is they that were lost.
+        passed = any(name in ctx.layers for name in node.outputs)
+        fixed = [ctx.fixed[n] for n in labelled if n in ctx.fixed and passed]
     for name in node.outputs:
-        if name in ctx.layers or name in ctx.fixed:
-            continue
-        reason = next((ctx.fixed[n] for n in node.inputs if n in ctx.fixed), None)
-        ctx.fixed[name] = reason or f"{node.op} '{node.title}' has fixed results"
+        why = fixed[0] if fixed else f"{node.op} '{node.title}' has fixed results"
+        ctx.fixed.setdefault(name, why)
 
 
 def settle(ctx: Context) -> tuple[Ids, tuple[Ids, ...]]:
@@ -69,9 +74,12 @@ def settle(ctx: Context) -> tuple[Ids, tuple[Ids, ...]]:
     for _ in range(_ROUNDS):
         classes = ctx.labels.solve()
         found: Resolution = resolve(ctx.partitions.values(), classes)
-        if not found.ties:
+        pairs = found.ties or tuple(
+            pieces.ties(found.families, pieces.lines(ctx.layers, classes))
+        )
+        if not pairs:
             return classes, found.families
-        for left, right in found.ties:
+        for left, right in pairs:
             ctx.labels.equate(left, right, -1)
     for matrix in ctx.partitions.values():
         ctx.labels.equate(matrix, matrix[:1], -1)
@@ -79,13 +87,32 @@ def settle(ctx: Context) -> tuple[Ids, tuple[Ids, ...]]:
     return classes, resolve(ctx.partitions.values(), classes).families
 
 
-def frozen_splits(ctx: Context, classes: Ids) -> dict[str, int]:
-    """Splits whose every label is frozen, with another axis to try."""
-    retry = {}
-    for name, (ids, sizes) in ctx.splits.items():
-        if not np.any(classes[ids]) and len(sizes) > 1:
-            ranked = np.argsort([-n for n in sizes], kind="stable").tolist()
-            other = ranked[(ranked.index(ctx.choices[name]) + 1) % len(ranked)]
-            if sizes[other] > 1:
-                retry[name] = other
-    return retry
+def other_choices(ctx: Context, classes: Ids) -> list[dict[str, int]]:
+    """Other axes to try where a choice froze all there was to choose from.
+
+    Splits that meet have to agree, which the sizes alone cannot tell: all that froze are tried
+    with their next best axis, with their innermost and with their outermost one.
+    """
+    frozen = {
+        name: sizes for name, (ids, sizes) in ctx.splits.items() if not np.any(classes[ids])
+    }
+    tried: list[dict[str, int]] = []
+    for pick in (_next_best, _innermost, _outermost):
+        wanted = {name: pick(sizes, ctx.choices[name]) for name, sizes in frozen.items()}
+        retry = {n: axis for n, axis in wanted.items() if axis != ctx.choices[n]}
+        if retry and retry not in tried:
+            tried.append(retry)
+    return tried
+
+
+def _next_best(sizes: Sequence[int], chosen: int) -> int:
+    ranked = [i for i in np.argsort([-n for n in sizes], kind="stable").tolist() if sizes[i] > 1]
+    return ranked[(ranked.index(chosen) + 1) % len(ranked)] if chosen in ranked else chosen
+
+
+def _innermost(sizes: Sequence[int], chosen: int) -> int:
+    return max((i for i, n in enumerate(sizes) if n > 1), default=chosen)
+
+
+def _outermost(sizes: Sequence[int], chosen: int) -> int:
+    return min((i for i, n in enumerate(sizes) if n > 1), default=chosen)

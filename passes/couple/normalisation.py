@@ -23,7 +23,7 @@ def instance_norm(ctx: Context, node: Node) -> None:
     vectors = [vector(ctx, name, 1, rank) for name in node.inputs[1:] if name]
     layers = unite(ctx, [operand(ctx, node.inputs[0], rank), *vectors])
     for layer in layers:
-        if layer.axis > 1:
+        if layer.axis != 1:
             ctx.approximate(layer, "instance norm")
     ctx.set(node.outputs[0], layers)
 

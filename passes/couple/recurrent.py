@@ -16,9 +16,10 @@ def recurrent(ctx: Context, node: Node) -> None:
     x, w, r = node.inputs[:3]
     directions, gated, size = ctx.shape(r)
     if not (ctx.is_param(w) and ctx.is_param(r)):
-        for name in node.inputs:
-            if name:
-                ctx.freeze_all(name, f"'{node.title}' computes its weights")
+        for name in filter(None, node.inputs):
+            ctx.freeze_all(name, f"'{node.title}' computes its weights")
+        for layer in (*ctx.of(w), *ctx.of(r)):
+            ctx.out(layer)
         return
     hidden = ctx.along(r, 2)
     if directions > 1 and hidden is not None and hidden.ids.shape[0] == 1:
@@ -30,6 +31,7 @@ def recurrent(ctx: Context, node: Node) -> None:
     if directions > 1:
         ctx.partition(hidden.rectangle())
     _gates(ctx, node, hidden, gated // size)
+    ctx.labels.mark(hidden.ids, IN)
     ctx.contracted(hidden, 2)
     _input(ctx, node, x, w)
     _states(ctx, node, hidden)
@@ -58,6 +60,8 @@ def _input(ctx: Context, node: Node, x: str, w: str) -> None:
         if layer.axis != 2:
             ctx.freeze(layer, f"'{node.title}' runs along the axis")
     features, columns = ctx.along(x, 2), ctx.along(w, 2)
+    if columns is not None:
+        ctx.labels.mark(columns.ids, IN)
     if columns is None:
         ctx.freeze(features, ctx.why_fixed(w))
     elif features is None:
@@ -65,7 +69,6 @@ def _input(ctx: Context, node: Node, x: str, w: str) -> None:
     else:
         line = ctx.tie(features, features.rows)
         ctx.equate(line.ids.reshape(1, 1, -1), columns.ids)
-        ctx.labels.mark(columns.ids, IN)
         ctx.contracted(features, 0)
 
 

@@ -35,7 +35,7 @@ class Narrowed:
     def as_model(self) -> OnnxModel:
         """The narrowed model as one that can be lowered; nothing is cut before it is read."""
         source = self.model
-        return OnnxModel(self.proto, source.path, source.spans, source.buffer, self.tensors)
+        return OnnxModel(self.proto, source.path, source.spans, source.file, self.tensors)
 
     def with_metadata(self, key: str, value: str) -> Narrowed:
         """A copy with one metadata entry set."""
@@ -127,9 +127,7 @@ class Editor:
             node.input.append("")
         node.input[position] = name
 
-    def attribute(
-        self, index: int, name: str, value: int | float | tuple[int, ...] | None
-    ) -> None:
+    def attribute(self, index: int, name: str, value: int | float | tuple[int, ...] | None) -> None:
         """Set or remove an attribute."""
         node = self.node(index)
         kept = [a for a in node.attribute if a.name != name]
@@ -232,7 +230,14 @@ def _mentioned(graph: onnx.GraphProto) -> Iterable[str]:
 
 def _empty(tensor: onnx.TensorProto, shape: tuple[int, ...]) -> None:
     """A tensor's new shape; contents come when it is written."""
-    for name in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
+    for name in (
+        "raw_data",
+        "float_data",
+        "int32_data",
+        "int64_data",
+        "double_data",
+        "uint64_data",
+    ):
         tensor.ClearField(name)
     del tensor.dims[:]
     tensor.dims.extend(shape)

@@ -43,9 +43,7 @@ def _contents(editor: Editor, source: str, wanted: tuple[Cut, ...]) -> Source:
     return lambda: take(lowered.model.read(lowered.tensors[source]), wanted)
 
 
-def _in_place(
-    editor: Editor, source: str, wanted: tuple[Cut, ...], shape: tuple[int, ...]
-) -> None:
+def _in_place(editor: Editor, source: str, wanted: tuple[Cut, ...], shape: tuple[int, ...]) -> None:
     """All readers agree: the tensor keeps its name."""
     contents = _contents(editor, source, wanted)
     editor.resized[source] = shape

@@ -123,9 +123,7 @@ class Patcher:
         editor.before.setdefault(native.index, []).append(node)
         editor.operand(native.index, position, result)
 
-    def _in_concat(
-        self, name: str, wrong: NDArray[np.bool_], literal: NDArray[Any]
-    ) -> bool:
+    def _in_concat(self, name: str, wrong: NDArray[np.bool_], literal: NDArray[Any]) -> bool:
         """Change the literals among the pieces of a Concat; False where one is computed."""
         maker = self._makers.get(name)
         if maker is None or maker.op_type != "Concat" or not self._editor.read_once(name):

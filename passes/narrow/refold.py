@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.frontends.onnx import Lowered
-from graphprune.frontends.onnx.fold import fold, shape_slice
+from graphprune.frontends.onnx.fold import fold, of_shape
 from graphprune.frontends.onnx.native import Native
 from graphprune.ir.graph import Shape
 
@@ -40,18 +40,18 @@ class Refold:
 
     def visit(self, node: Native) -> None:
         """Re-evaluate a folded node whose operands changed."""
-        name = node.proto.output[0]
+        name = next(iter(node.proto.output), "")
         if name not in self._known:
             return
-        if node.op_type == "Shape":
+        if node.op_type in ("Shape", "Size"):
             shape = self._shapes.get(node.operand(0))
             if shape is not None:
-                self._note(name, shape_slice(node, shape))
+                self._note(name, of_shape(node, shape))
             return
-        operands = [n for n in node.proto.input if n]
-        if not any(n in self._changed for n in operands):
+        if not any(n in self._changed for n in node.proto.input):
             return
-        results = fold(node, [self.now(n) for n in operands])
+        absent = np.zeros(0, np.int64)
+        results = fold(node, [self.now(n) if n else absent for n in node.proto.input])
         for output, array in zip(node.proto.output, results or [], strict=False):
             self._note(output, array)
 

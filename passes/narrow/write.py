@@ -13,15 +13,20 @@ import onnx
 from onnx import numpy_helper
 
 from graphprune.errors import GraphpruneError
-from graphprune.frontends.onnx import external
-from graphprune.passes.narrow.edit import Array, Narrowed
+from graphprune.frontends.onnx import external, wire
+from graphprune.frontends.onnx.model import TYPED, in_proto, nested
+from graphprune.passes.narrow.edit import Narrowed
 
 _ALIGNMENT = 4096  # bytes between external tensors, so that each can be mapped
 _LIMIT = (1 << 31) - (1 << 20)  # a protobuf message must stay below 2 GiB
+_SMALL = 1024  # bytes; smaller tensors (axes, shapes) stay in the model, where engines want them
 
 
 def materialise(narrowed: Narrowed) -> onnx.ModelProto:
     """The model with all contents inside.
+
+    Args:
+        narrowed: What the narrow pass gave.
 
     Raises:
         GraphpruneError: It would exceed what one protobuf message can hold.
@@ -34,8 +39,10 @@ def materialise(narrowed: Narrowed) -> onnx.ModelProto:
         )
     proto = onnx.ModelProto()
     proto.CopyFrom(narrowed.proto)
+    _inline(proto, narrowed)
     for tensor in proto.graph.initializer:
-        _fill(tensor, narrowed)
+        if _missing(tensor, narrowed):
+            _fill(tensor, bytes(_content(tensor, narrowed).make()))
     return proto
 
 
@@ -45,74 +52,97 @@ def write(narrowed: Narrowed, path: Path) -> None:
     Args:
         narrowed: What the narrow pass gave.
         path: The file to write; it is replaced in one step.
+
+    Raises:
+        GraphpruneError: The folder cannot be written.
     """
-    apart = [t for t in narrowed.proto.graph.initializer if external.is_external(t)]
-    if _bytes(narrowed.proto) > _LIMIT:
-        apart = list(narrowed.proto.graph.initializer)
-    if not apart:
-        with replacing(path) as file:
-            file.write(materialise(narrowed).SerializeToString())
-        return
     proto = onnx.ModelProto()
     proto.CopyFrom(narrowed.proto)
-    names = {t.name for t in apart}
+    _inline(proto, narrowed)
+    apart = [t for t in proto.graph.initializer if external.is_external(t)]
+    if not apart and _bytes(proto) > _LIMIT:
+        apart = [t for t in proto.graph.initializer if _numbers(t) and external.nbytes(t) > _SMALL]
+    inside = {t.name for t in proto.graph.initializer} - {t.name for t in apart}
+    contents = {
+        t.name: _content(t, narrowed)
+        for t in proto.graph.initializer
+        if t.name in inside and _missing(t, narrowed)
+    }
+    if not apart:
+        with replacing(path) as file:
+            wire.join(file, proto.SerializeToString(), contents)
+        return
     data = path.with_name(path.name + ".data")
     with replacing(path) as file, replacing(data) as stream:
-        for tensor in proto.graph.initializer:
-            if tensor.name in names:
-                _append(tensor, narrowed, stream, data.name)
-            else:
-                _fill(tensor, narrowed)
-        file.write(proto.SerializeToString())
+        for tensor in apart:
+            _append(tensor, narrowed, stream, data.name)
+        wire.join(file, proto.SerializeToString(), contents)
+        # The data gets its name first, so nothing may go wrong with the model after that.
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def _append(
-    tensor: onnx.TensorProto, narrowed: Narrowed, stream: IO[bytes], location: str
-) -> None:
+def _append(tensor: onnx.TensorProto, narrowed: Narrowed, stream: IO[bytes], location: str) -> None:
     """One tensor to the data file; only this one is in memory."""
-    array = _contents(tensor, narrowed)
+    content = _content(tensor, narrowed)
     stream.write(b"\0" * (-stream.tell() % _ALIGNMENT))
     offset = stream.tell()
-    little = np.ascontiguousarray(array)
-    stream.write(little.reshape(-1).view(np.uint8).data)
-    tensor.ClearField("raw_data")
+    stream.write(content.make())
+    _fill(tensor, None)
     tensor.data_location = onnx.TensorProto.EXTERNAL
-    del tensor.external_data[:]
-    for key, value in (("location", location), ("offset", offset), ("length", little.nbytes)):
+    for key, value in (("location", location), ("offset", offset), ("length", content.length)):
         tensor.external_data.add(key=key, value=str(value))
 
 
-def _contents(tensor: onnx.TensorProto, narrowed: Narrowed) -> Array:
-    source = narrowed.tensors.get(tensor.name)
-    return source() if source is not None else narrowed.model.read(tensor)
+def _missing(tensor: onnx.TensorProto, narrowed: Narrowed) -> bool:
+    """Whether the contents of an initializer are not in the proto."""
+    return (
+        tensor.name in narrowed.tensors
+        or external.is_external(tensor)
+        or (tensor.name in narrowed.model.spans and not in_proto(tensor))
+    )
 
 
-def _fill(tensor: onnx.TensorProto, narrowed: Narrowed) -> None:
-    """Put a tensor's contents into the proto."""
+def _content(tensor: onnx.TensorProto, narrowed: Narrowed) -> wire.Content:
+    """The bytes of an initializer: cut, copied from a file, or converted."""
     source = narrowed.tensors.get(tensor.name)
-    if source is not None:
-        filled = numpy_helper.from_array(source(), tensor.name)
-        tensor.ClearField("data_location")
-        del tensor.external_data[:]
-        tensor.raw_data = filled.raw_data
-    elif external.is_external(tensor):
-        filled = numpy_helper.from_array(np.array(narrowed.model.read(tensor)), tensor.name)
-        tensor.ClearField("data_location")
-        del tensor.external_data[:]
-        tensor.raw_data = filled.raw_data
-    elif not tensor.HasField("raw_data"):
-        tensor.CopyFrom(narrowed.model.whole(tensor))
+
+    def make() -> memoryview:
+        raw = narrowed.model.raw(tensor) if source is None else None
+        if raw is not None:
+            return raw
+        array = narrowed.model.read(tensor) if source is None else source()
+        if tensor.data_type in external.PACKED:
+            return memoryview(numpy_helper.from_array(array).raw_data)
+        flat = np.ascontiguousarray(array).reshape(-1)
+        return flat.view(np.uint8).data
+
+    return wire.Content(external.nbytes(tensor), make)
+
+
+def _fill(tensor: onnx.TensorProto, raw: bytes | None) -> None:
+    """Give a tensor contents, or none."""
+    for name in ("data_location", "external_data", "raw_data", *TYPED):
+        tensor.ClearField(name)
+    if raw is not None:
+        tensor.raw_data = raw
+
+
+def _inline(proto: onnx.ModelProto, narrowed: Narrowed) -> None:
+    """Constants and sub-graphs keep no tensors in files that would be missed beside the output."""
+    for tensor in nested(proto):
+        if external.is_external(tensor):
+            tensor.CopyFrom(narrowed.model.whole(tensor))
+
+
+def _numbers(tensor: onnx.TensorProto) -> bool:
+    """Whether a tensor can lie in a file: texts cannot."""
+    return bool(tensor.data_type != onnx.TensorProto.STRING)
 
 
 def _bytes(proto: onnx.ModelProto) -> int:
-    total = int(proto.ByteSize())
-    for tensor in proto.graph.initializer:
-        size = 1
-        for n in tensor.dims:
-            size *= n
-        bits = numpy_helper.to_array(onnx.TensorProto(data_type=tensor.data_type, dims=[0]))
-        total += 0 if tensor.HasField("raw_data") else size * bits.dtype.itemsize
-    return total
+    missing = [t for t in proto.graph.initializer if _numbers(t) and not in_proto(t)]
+    return int(proto.ByteSize()) + sum(external.nbytes(t) for t in missing)
 
 
 @contextmanager

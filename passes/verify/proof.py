@@ -102,7 +102,7 @@ def tolerance(dtypes: set[str]) -> float:
 
 
 def relative_error(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """max |a − b| / max |b|; infinite where shapes differ or only one side is finite."""
+    """Max |a − b| / max |b|; infinite where shapes differ or only one side is finite."""
     if a.shape != b.shape:
         return float("inf")
     if a.dtype.kind not in "fiub" and a.dtype.name not in _TOLERANCES:

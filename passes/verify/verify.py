@@ -16,9 +16,10 @@ from graphprune.frontends.onnx import Lowered, lower
 from graphprune.groups import Alive, Coupling
 from graphprune.passes.narrow import Narrowed, materialise, narrow
 from graphprune.passes.verify.double import to_float64
-from graphprune.passes.verify.masked import emulated, masked
+from graphprune.passes.verify.masked import masked
 from graphprune.passes.verify.proof import Comparison, Proof, relative_error, tolerance
 from graphprune.passes.verify.replay import replay
+from graphprune.passes.verify.statistics import emulated
 
 Outputs = list[dict[str, Any]]
 Execute = Callable[[onnx.ModelProto, Sequence[Feeds]], Outputs]

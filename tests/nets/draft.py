@@ -114,7 +114,14 @@ class Draft:
         self.outputs += names
 
     def conv(
-        self, x: str, filters: int, kernel: int = 1, *, bias: bool = True, group: int = 1, **attrs: Any
+        self,
+        x: str,
+        filters: int,
+        kernel: int = 1,
+        *,
+        bias: bool = True,
+        group: int = 1,
+        **attrs: Any,
     ) -> str:
         """A convolution of as many spatial axes as ``x`` has; ``pads`` keep the extents."""
         rank = len(self.shape(x)) - 2

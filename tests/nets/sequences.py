@@ -140,7 +140,8 @@ def vision_transformer(m: Draft) -> None:
     x = m.op("Concat", m.param("token", 1, 1, 8), m.op("Unsqueeze", x, m.ints(0)), axis=1)
     x = m.op("Add", x, m.param("positions", 1, 5, 8, scale=1))
     x = m.op("Add", x, blocks.packed(m, blocks.layer_norm(m, x), 2, 5))
-    m.output(m.linear(m.op("Gather", blocks.layer_norm(m, x), m.tensor("first", np.array(0)), axis=1), 4))
+    x = m.op("Gather", blocks.layer_norm(m, x), m.tensor("first", np.array(0)), axis=1)
+    m.output(m.linear(x, 4))
 
 
 @net

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from graphprune.frontends.onnx.native import Native
+from graphprune.errors import InvalidModel
 
 _NUMBERS = {
     "value_float": np.float32,
@@ -16,10 +16,17 @@ _NUMBERS = {
 }
 
 
-def constant_tensor(node: Native) -> onnx.TensorProto | None:
-    """The tensor a Constant node holds; None for sparse and string constants."""
-    name = node.proto.output[0]
-    for attribute in node.proto.attribute:
+def constant_tensor(node: onnx.NodeProto) -> onnx.TensorProto | None:
+    """The tensor a Constant node holds; None for sparse and string constants.
+
+    Args:
+        node: A Constant, its attribute in any of the forms there are.
+
+    Raises:
+        InvalidModel: It holds something else than its attribute's name says.
+    """
+    name = next(iter(node.output), "")
+    for attribute in node.attribute:
         if attribute.name == "value":
             tensor = onnx.TensorProto()
             tensor.CopyFrom(attribute.t)
@@ -27,6 +34,11 @@ def constant_tensor(node: Native) -> onnx.TensorProto | None:
             return tensor
         if attribute.name in _NUMBERS:
             value = helper.get_attribute_value(attribute)
-            array = np.array(value, dtype=_NUMBERS[attribute.name])
+            try:
+                array = np.array(value, dtype=_NUMBERS[attribute.name])
+            except (TypeError, ValueError) as error:
+                raise InvalidModel(
+                    "a Constant holds no number", where=node.name or name, why=str(error)
+                ) from error
             return numpy_helper.from_array(array, name)
     return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +15,7 @@ from onnx import helper, numpy_helper
 
 from graphprune.errors import InvalidModel
 from graphprune.frontends.onnx import external, wire
+from graphprune.frontends.onnx.disk import Opened
 
 Array = NDArray[np.generic]
 
@@ -28,14 +28,14 @@ class OnnxModel:
         proto: The model; large initializers of a file may lack their ``raw_data``.
         path: The file it was read from, or None.
         spans: Where in the file the cut-out ``raw_data`` lie.
-        buffer: The memory-mapped file, or None.
+        file: The opened file, or None.
         overrides: Contents of tensors that replace what the proto says, made when asked for.
     """
 
     proto: onnx.ModelProto
     path: Path | None = None
     spans: Mapping[str, wire.Span] = field(default_factory=dict)
-    buffer: memoryview | None = None
+    file: Opened | None = None
     overrides: Mapping[str, Callable[[], Array]] = field(default_factory=dict)
 
     @cached_property
@@ -56,8 +56,9 @@ class OnnxModel:
     def sha256(self) -> str:
         """Digest of the file, or of the serialized proto where there is none."""
         digest = hashlib.sha256()
-        if self.buffer is not None:
-            digest.update(self.buffer)
+        if self.file is not None:
+            for chunk in self.file.chunks():
+                digest.update(self.file.view(chunk.start, len(chunk)))
         else:
             digest.update(self.proto.SerializeToString(deterministic=True))
         return digest.hexdigest()
@@ -71,20 +72,27 @@ class OnnxModel:
         return self.read(self.tensors[name])
 
     def read(self, tensor: onnx.TensorProto) -> Array:
-        """The contents of a tensor of this model (an initializer or a constant's value)."""
-        shape = tuple(tensor.dims)
+        """The contents of a tensor of this model (an initializer or a constant's value).
+
+        Args:
+            tensor: Its contents may lie in the proto, in the model's file, or in one beside it.
+
+        Raises:
+            InvalidModel: Its bytes do not fit its shape and type.
+        """
         if tensor.name in self.overrides:
             return self.overrides[tensor.name]()
+        shape = tuple(tensor.dims)
         try:
+            raw = self.raw(tensor)
+            if raw is None:
+                return numpy_helper.to_array(tensor)
+            if tensor.data_type in external.PACKED:
+                unpacked = onnx.TensorProto(data_type=tensor.data_type, dims=shape)
+                unpacked.raw_data = bytes(raw)
+                return numpy_helper.to_array(unpacked)
             dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-            if external.is_external(tensor):
-                return external.mapped(tensor, self.path, dtype)
-            span = self.spans.get(tensor.name)
-            packed = tensor.data_type in _PACKED
-            if span is not None and self.buffer is not None and not packed:
-                raw = self.buffer[span.offset : span.offset + span.length]
-                return np.frombuffer(raw, dtype.newbyteorder("<")).reshape(shape)
-            return numpy_helper.to_array(self.whole(tensor))
+            return np.frombuffer(raw, dtype.newbyteorder("<")).reshape(shape)
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidModel(
                 f"tensor '{tensor.name}' cannot be read",
@@ -92,14 +100,58 @@ class OnnxModel:
                 why=str(error),
             ) from error
 
+    def rows(self, tensor: onnx.TensorProto, start: int, stop: int) -> Array:
+        """A part of a tensor along its first axis; no other is read where it lies in a file.
+
+        Args:
+            tensor: At least a vector.
+            start: First index.
+            stop: Index after the last.
+        """
+        size, raw = external.nbytes(tensor), None
+        plain = tensor.data_type not in external.PACKED and tensor.name not in self.overrides
+        if plain and tensor.dims[0] and not size % tensor.dims[0]:
+            row = size // tensor.dims[0]
+            raw = self.raw(tensor, start * row, (stop - start) * row)
+        if raw is None:
+            return self.read(tensor)[start:stop]
+        dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+        shape = (stop - start, *tensor.dims[1:])
+        return np.frombuffer(raw, dtype.newbyteorder("<")).reshape(shape)
+
+    def raw(
+        self, tensor: onnx.TensorProto, start: int = 0, length: int | None = None
+    ) -> memoryview | None:
+        """The bytes of a tensor that lies in a file; None for one that is in the proto.
+
+        Args:
+            tensor: Any tensor of the model.
+            start: First byte that is wanted.
+            length: How many are wanted; all where left out.
+        """
+        if external.is_external(tensor):
+            file, offset, size = external.locate(tensor, self.path)
+        elif self.file is not None and tensor.name in self.spans and not in_proto(tensor):
+            span = self.spans[tensor.name]
+            file, offset, size = self.file, span.offset, span.length
+        else:
+            return None
+        return file.view(offset + start, size if length is None else length)
+
     def whole(self, tensor: onnx.TensorProto) -> onnx.TensorProto:
-        """The tensor with the ``raw_data`` that was left in the file."""
-        span = self.spans.get(tensor.name)
-        if span is None or self.buffer is None or tensor.HasField("raw_data"):
+        """The tensor with the bytes inside that were left in a file.
+
+        Args:
+            tensor: Any tensor of the model.
+        """
+        raw = self.raw(tensor)
+        if raw is None:
             return tensor
         full = onnx.TensorProto()
         full.CopyFrom(tensor)
-        full.raw_data = bytes(self.buffer[span.offset : span.offset + span.length])
+        full.ClearField("data_location")
+        del full.external_data[:]
+        full.raw_data = bytes(raw)
         return full
 
     def opset(self, domain: str) -> int:
@@ -115,61 +167,38 @@ class OnnxModel:
             yield from attribute.graphs
 
 
-_PACKED = {
-    value
-    for name, value in onnx.TensorProto.DataType.items()
-    if name in ("INT4", "UINT4", "FLOAT4E2M1", "INT2", "UINT2")
-}
+TYPED = (
+    "float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data",
+)  # fmt: skip
 
 
-def load(source: str | Path | onnx.ModelProto) -> OnnxModel:
-    """Read a model without reading its weights.
+def in_proto(tensor: onnx.TensorProto) -> bool:
+    """Whether the contents of a tensor are in the proto itself.
 
     Args:
-        source: A path, or a proto (which is not changed).
-
-    Raises:
-        InvalidModel: The file is missing, empty, damaged, not ONNX, or names external data that
-            is missing, too short, or outside the model's folder.
+        tensor: Any tensor.
     """
-    if isinstance(source, onnx.ModelProto):
-        model = OnnxModel(source)
-    else:
-        model = _from_file(Path(source))
-    if not model.proto.HasField("graph") or not model.proto.graph.node:
-        raise InvalidModel(
-            "this file holds no ONNX graph", where=str(model.path or "the given proto")
-        )
-    if not model.proto.opset_import and not model.proto.functions:
-        raise InvalidModel(
-            "the model does not say which operator set it uses", where=str(model.path or "")
-        )
-    for tensor in model.proto.graph.initializer:
-        if external.is_external(tensor):
-            external.locate(tensor, model.path)
-    return model
+    return tensor.HasField("raw_data") or any(len(getattr(tensor, name)) for name in TYPED)
 
 
-def _from_file(path: Path) -> OnnxModel:
-    try:
-        with path.open("rb") as file:
-            buffer = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except (OSError, ValueError) as error:
-        raise InvalidModel(
-            "the model cannot be opened",
-            where=str(path),
-            why=getattr(error, "strerror", None) or str(error),
-            fix="name an existing, non-empty .onnx file",
-        ) from error
-    try:
-        skeleton, spans = wire.split(buffer)
-        proto = onnx.ModelProto.FromString(skeleton)
-    except InvalidModel as error:
-        raise InvalidModel(error.what, where=str(path), why=error.why, fix=error.fix) from error
-    except Exception as error:  # protobuf's DecodeError differs between its implementations
-        if type(error).__name__ != "DecodeError":
-            raise
-        raise InvalidModel(
-            "this is not an ONNX file, or it is damaged", where=str(path), why=str(error)
-        ) from error
-    return OnnxModel(proto, path, spans, buffer)
+def nested(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """All tensors but the initializers of the main graph: in nodes, sub-graphs and functions.
+
+    Args:
+        proto: Any model.
+    """
+    for node in (*proto.graph.node, *(n for f in proto.functions for n in f.node)):
+        yield from _in_node(node)
+    for sparse in proto.graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+
+
+def _in_node(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:
+    for attribute in node.attribute:
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            yield from graph.initializer
+            for inner in graph.node:
+                yield from _in_node(inner)

@@ -2,52 +2,86 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import onnx
-from onnx import shape_inference
+from onnx import checker, shape_inference
 
 from graphprune.errors import InvalidModel
+from graphprune.frontends.onnx.constants import constant_tensor
 from graphprune.frontends.onnx.model import OnnxModel
+from graphprune.frontends.onnx.native import Native
 
+_ERRORS = (checker.ValidationError, RuntimeError, ValueError)
 _LARGE = 64  # elements; contents of larger tensors play no part in types
 
 
 def check_types(model: OnnxModel) -> None:
     """Refuse a model whose operators get operands of types they do not take.
 
+    Args:
+        model: Any model.
+
     Raises:
         InvalidModel: An operand has a wrong type.
     """
     try:
         shape_inference.infer_shapes(_skeleton(model.proto), check_type=True, strict_mode=False)
-    except shape_inference.InferenceError as error:
+    except (*_ERRORS, shape_inference.InferenceError) as error:
         text = str(error).strip()
         if "type" not in text.lower() or "shape" in text.lower().split("type")[0]:
             return
         raise InvalidModel(
             "an operator gets an operand of a type it does not take",
             where=str(model.path or "the given proto"),
-            why=" ".join(text.split())[:300],
+            why=_line(text),
         ) from error
 
 
+def complaint(node: Native) -> str:
+    """What ONNX's own checker says of a node; empty where it is content."""
+    context = checker.C.CheckerContext()
+    context.ir_version = onnx.IR_VERSION
+    context.opset_imports = {"": node.opset, node.proto.domain: node.opset}
+    try:
+        checker.check_node(node.proto, context)
+    except _ERRORS as error:
+        return _line(str(error))
+    return ""
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:300]
+
+
 def _skeleton(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with weights as typed inputs; constants and shape tensors stay."""
+    """The graph with weights as typed inputs; small constants and shape tensors stay."""
     copy = onnx.ModelProto(ir_version=max(proto.ir_version, 4))
     copy.opset_import.extend(proto.opset_import)
     copy.functions.extend(proto.functions)
     graph, source = copy.graph, proto.graph
     graph.name = source.name or "graph"
-    graph.node.extend(source.node)
     graph.output.extend(source.output)
     weights = {t.name for t in source.initializer}
     graph.input.extend(i for i in source.input if i.name not in weights)
+    for node in source.node:
+        tensor = constant_tensor(node) if node.op_type == "Constant" else None
+        if tensor is not None and _large(tensor):
+            graph.input.append(_typed(tensor))
+        else:
+            graph.node.append(node)
     for tensor in source.initializer:
-        size = 1
-        for n in tensor.dims:
-            size *= n
-        if size <= _LARGE and tensor.data_location != onnx.TensorProto.EXTERNAL:
+        if _large(tensor):
+            graph.input.append(_typed(tensor))
+        else:
             graph.initializer.append(tensor)
-            continue
-        shape = list(tensor.dims)
-        graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, shape))
     return copy
+
+
+def _large(tensor: onnx.TensorProto) -> bool:
+    external = tensor.data_location == onnx.TensorProto.EXTERNAL
+    return external or prod(tensor.dims) > _LARGE
+
+
+def _typed(tensor: onnx.TensorProto) -> onnx.ValueInfoProto:
+    return onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))

@@ -1,4 +1,4 @@
-"""Reading an ONNX file without its weights.
+"""Reading and writing an ONNX file without its weights.
 
 Parsing a file with protobuf copies every weight. This walks the wire format instead (protobuf
 encoding: a varint key, then a length-delimited payload), cuts the large ``raw_data`` of
@@ -7,8 +7,9 @@ initializers out, and remembers where in the file they lie. What is left is a sm
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import IO
 
 from graphprune.errors import InvalidModel
 
@@ -74,19 +75,77 @@ def _graph(data: Buffer, graph: _Field, spans: dict[str, Span]) -> Iterator[byte
 
 
 def _tensor(data: Buffer, tensor: _Field, spans: dict[str, Span]) -> bytes:
-    name, span = "", None
+    name, span = _name(data, tensor), None
     rest: list[bytes] = []
     for field in _fields(data, tensor.payload, tensor.end):
         if field.number == _RAW_DATA and field.delimited:
             span = Span(field.payload, field.end - field.payload)
-            continue
-        if field.number == _NAME and field.delimited:
-            name = bytes(data[field.payload : field.end]).decode("utf-8", "replace")
-        rest.append(bytes(data[field.start : field.end]))
+        else:
+            rest.append(bytes(data[field.start : field.end]))
     if span is None or not name or name in spans:
         return bytes(data[tensor.payload : tensor.end])
     spans[name] = span
     return b"".join(rest)
+
+
+@dataclass(frozen=True)
+class Content:
+    """The ``raw_data`` of a tensor, made when it is written.
+
+    Attributes:
+        length: Bytes.
+        make: Gives them.
+    """
+
+    length: int
+    make: Callable[[], memoryview]
+
+
+def join(file: IO[bytes], skeleton: bytes, contents: Mapping[str, Content]) -> None:
+    """Write a ModelProto; one tensor at a time is in memory. The inverse of :func:`split`.
+
+    Args:
+        file: Where to write.
+        skeleton: A serialised ModelProto.
+        contents: ``raw_data`` to add to initializers of the main graph, by name.
+    """
+    data = memoryview(skeleton)
+    for field in _fields(data, 0, len(data)):
+        if field.number != _GRAPH or not field.delimited:
+            file.write(data[field.start : field.end])
+            continue
+        parts = list(_filled(data, field, contents))
+        length = sum(len(p) if isinstance(p, bytes) else p.length for p in parts)
+        file.write(_key(_GRAPH) + _varint(length))
+        for part in parts:
+            written = file.write(part if isinstance(part, bytes) else part.make())
+            if not isinstance(part, bytes) and written != part.length:
+                raise ValueError(f"{written} bytes where {part.length} were announced")
+
+
+def _filled(
+    data: Buffer, graph: _Field, contents: Mapping[str, Content]
+) -> Iterator[bytes | Content]:
+    """The bytes of a graph, some initializers with contents after their other fields."""
+    for field in _fields(data, graph.payload, graph.end):
+        content = None
+        if field.number == _INITIALIZER and field.delimited:
+            content = contents.get(_name(data, field))
+        if content is None:
+            yield bytes(data[field.start : field.end])
+            continue
+        rest = bytes(data[field.payload : field.end]) + _key(_RAW_DATA) + _varint(content.length)
+        yield _key(_INITIALIZER) + _varint(len(rest) + content.length) + rest
+        yield content
+
+
+def _name(data: Buffer, tensor: _Field) -> str:
+    names = [
+        bytes(data[f.payload : f.end]).decode("utf-8", "replace")
+        for f in _fields(data, tensor.payload, tensor.end)
+        if f.number == _NAME and f.delimited
+    ]
+    return names[-1] if names else ""
 
 
 def _fields(data: Buffer, start: int, end: int) -> Iterator[_Field]:
@@ -97,18 +156,16 @@ def _fields(data: Buffer, start: int, end: int) -> Iterator[_Field]:
         number, wire = key >> 3, key & 7
         if wire == 0:
             _, after = _read_varint(data, value, end)
-            yield _Field(number, at, value, after, False)
         elif wire == 2:
             length, value = _read_varint(data, value, end)
             after = value + length
-            yield _Field(number, at, value, after, True)
         elif wire in (1, 5):
             after = value + (8 if wire == 1 else 4)
-            yield _Field(number, at, value, after, False)
         else:
             raise _broken(f"wire type {wire} at byte {at}")
         if number == 0 or after > end:
             raise _broken(f"a field at byte {at} reaches past the end of what holds it")
+        yield _Field(number, at, value, after, wire == 2)
         at = after
 
 

@@ -18,9 +18,7 @@ def attention(node: Native, builder: Builder) -> None:
     if any(node.operand(i) for i in (4, 5, 6)) or any(node.proto.output[1:]):
         raise UnsupportedForm("a cache of keys and values")
     k, v = (_repeated(builder, name, builder.shape(q)[1]) for name in (k, v))
-    scores = builder.emit(
-        "contract", [q, k], [builder.temporary()], equation="abyk,abzk->abyz"
-    )
+    scores = builder.emit("contract", [q, k], [builder.temporary()], equation="abyk,abzk->abyz")
     if mask:
         scores = builder.emit("pointwise.add", [scores, mask], [builder.temporary()])
     weights = builder.emit("softmax", [scores], [builder.temporary()], axes=(3,))

@@ -34,9 +34,7 @@ def gemm(node: Native, builder: Builder) -> None:
     b = "zk" if node.attrs.get("transB") else "kz"
     result, bias = node.proto.output[0], node.operand(2)
     product = builder.temporary() if bias else result
-    builder.emit(
-        "contract", [node.operand(0), node.operand(1)], [product], equation=f"{a},{b}->yz"
-    )
+    builder.emit("contract", [node.operand(0), node.operand(1)], [product], equation=f"{a},{b}->yz")
     if bias:
         builder.emit("pointwise.add", [product, bias], [result])
 

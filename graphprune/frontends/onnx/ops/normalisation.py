@@ -10,12 +10,13 @@ from graphprune.frontends.onnx.native import Native
 
 @lowers("BatchNormalization")
 def batch_norm(node: Native, builder: Builder) -> None:
-    """Inference form only: one result."""
-    if node.attrs.get("training_mode") or not node.attrs.get("spatial", 1):
-        raise UnsupportedForm("a training-mode or per-pixel batch norm")
+    """With statistics of its own, or (training mode) of what it reads."""
+    if not node.attrs.get("spatial", 1):
+        raise UnsupportedForm("statistics of every pixel")
     if any(builder.is_read(name) for name in node.proto.output[1:]):
         raise UnsupportedForm("the batch statistics are read")
-    builder.emit("batch_norm", list(node.proto.input), [node.proto.output[0]])
+    op = "instance_norm" if node.attrs.get("training_mode") else "batch_norm"
+    builder.emit(op, list(node.proto.input), [node.proto.output[0]])
 
 
 @lowers("InstanceNormalization")

@@ -1,0 +1,68 @@
+"""Plans drawn at random, and the two ways to say what a plan means.
+
+One is the verify pass; the other knows nothing of it: the weights that read dead channels are set
+to zero in a copy of the model, which is run as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from graphprune.execution import execute, execute_float64
+from graphprune.groups import Alive, Coupling
+from graphprune.inspection import Inspection
+from graphprune.passes.narrow import narrow
+from graphprune.passes.verify import Proof, Trial, verify
+
+Widths = Literal["some", "one", "all"]
+
+
+def drawn(coupling: Coupling, seed: int, widths: Widths = "some") -> Alive:
+    """Random units of random, smallest or full width; as many in every row of a group."""
+    rng, alive = np.random.default_rng(seed), coupling.everything()
+    for group in coupling:
+        counts = {"some": int(rng.integers(1, group.width + 1)), "one": 1, "all": group.width}
+        for row in group.units:
+            alive[rng.permutation(row)[counts[widths] :]] = False
+    return alive
+
+
+def proven(found: Inspection, alive: Alive, *, runs: int = 1, seed: int = 0) -> Proof:
+    """The verdict on a plan."""
+    narrowed = narrow(found.lowered, found.coupling, alive)
+    trial = Trial(execute, runs=runs, seed=seed, precise=execute_float64)
+    return verify(found.lowered, found.coupling, alive, narrowed, trial)
+
+
+def consumers_are_weights(coupling: Coupling) -> bool:
+    """Whether all that reads removable channels are weights, none of which also makes them."""
+    nodes, values = coupling.graph.nodes, coupling.graph.values
+    for mask in coupling.masks:
+        node = nodes[mask.node]
+        if node.family not in ("conv", "conv_transpose", "contract"):
+            return False
+        if values[node.inputs[1 - mask.operand]].kind != "param":
+            return False
+    return all(group.exact for group in coupling)
+
+
+def with_zeroed_consumers(
+    found: Inspection, model: onnx.ModelProto, alive: Alive
+) -> onnx.ModelProto:
+    """The model, with zeros where its weights read dead channels."""
+    coupling, copy = found.coupling, onnx.ModelProto()
+    copy.CopyFrom(model)
+    tensors = {t.name: t for t in copy.graph.initializer}
+    readers = {(m.param, m.axis) for g in coupling for m in g.members if m.role == "in"}
+    for param, axis in readers:
+        tensor = tensors[coupling.graph.values[param].source]
+        layer = next(z for z in coupling.layers[param] if z.axis == axis)
+        zeroed = numpy_helper.to_array(tensor) * alive[layer.ids]
+        tensor.CopyFrom(
+            numpy_helper.from_array(zeroed.astype(zeroed.dtype, copy=False), tensor.name)
+        )
+    return copy
