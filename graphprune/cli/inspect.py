@@ -83,7 +83,7 @@ def _print_why(found: Inspection, why: str) -> None:
     from graphprune.report.why import explain, why_lines
 
     output = console()
-    for line in why_lines(found, explain(found, why)):
+    for line in why_lines(found, explain(found, why), output.width):
         output.print(line, soft_wrap=True)
 
 

@@ -14,6 +14,7 @@ from graphprune.groups import Coupling, Frozen, Group
 from graphprune.inspection import Inspection
 from graphprune.ir import Node
 from graphprune.report.layers import readers
+from graphprune.report.numbers import count, shortened
 
 _ROLES = {"out": "produced", "in": "read", "scale": "carried along"}
 
@@ -108,8 +109,14 @@ def _axis(coupling: Coupling, param: str, index: int, extent: int) -> Axis:
     return Axis(index, extent, groups, next(same, None))
 
 
-def why_lines(inspection: Inspection, found: tuple[Explanation, ...]) -> Iterator[str]:
-    """The explanations as text; a group is laid out the first time it comes up."""
+def why_lines(inspection: Inspection, found: tuple[Explanation, ...], width: int) -> Iterator[str]:
+    """The explanations as text; a group is laid out the first time it comes up.
+
+    Args:
+        inspection: What was found.
+        found: What to explain.
+        width: Columns there are.
+    """
     coupling, used = inspection.coupling, readers(inspection.coupling)
     titles = {node.title: node for node in coupling.graph.nodes}
     shown: set[str] = set()
@@ -123,11 +130,11 @@ def why_lines(inspection: Inspection, found: tuple[Explanation, ...]) -> Iterato
             if not axis.groups and axis.frozen is None:
                 yield f"{head}: {_unlabelled(inspection, explanation.param, axis.index)}"
             for group in axis.groups:
-                yield f"{head}: in group {_described(group)}"
                 if group.name in shown:
-                    yield "    as above"
-                else:
-                    yield from _members(group, used)
+                    yield f"{head}: in group {group.name}, as above"
+                    continue
+                yield f"{head}: in group {_described(group)}"
+                yield from _members(group, used, width)
                 shown.add(group.name)
             if axis.frozen is not None:
                 yield f"{head}: {_part(axis.frozen)}"
@@ -136,14 +143,15 @@ def why_lines(inspection: Inspection, found: tuple[Explanation, ...]) -> Iterato
 
 def _described(group: Group) -> str:
     rows = f" in each of {group.rows} rows" if group.rows > 1 else ""
-    return f"{group.name}, {group.width} channels{rows} that may go; with each of them go"
+    return f"{group.name}: {count(group.width, 'channel')}{rows}, each removed from all of these at once"
 
 
-def _members(group: Group, used: Mapping[str, tuple[Node, ...]]) -> Iterator[str]:
-    width = max(len(str(member)) for member in group.members)
+def _members(group: Group, used: Mapping[str, tuple[Node, ...]], width: int) -> Iterator[str]:
+    column = max(len(str(member)) for member in group.members)
     for member in group.members:
         nodes = ", ".join(f"{n.op} '{n.title}'" for n in used.get(member.param, ()))
-        yield f"    {member!s:<{width}}  {_ROLES[member.role]:<13}  {nodes}"
+        room = max(width - column - 21, 24)
+        yield f"    {member!s:<{column}}  {_ROLES[member.role]:<13}  {shortened(nodes, room)}"
     for reason in group.approximate:
         yield f"    ≈ {reason}: narrowing is approximate"
 

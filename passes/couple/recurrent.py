@@ -15,20 +15,20 @@ def recurrent(ctx: Context, node: Node) -> None:
     """One label a hidden unit and direction, on every gate of W, R, B and P."""
     x, w, r = node.inputs[:3]
     directions, gated, size = ctx.shape(r)
-    if not (ctx.is_param(w) and ctx.is_param(r)):
+    if not (ctx.constant(w) and ctx.constant(r)):
         for name in filter(None, node.inputs):
             ctx.freeze_all(name, f"'{node.title}' computes its weights")
         for layer in (*ctx.of(w), *ctx.of(r)):
             ctx.out(layer)
         return
     hidden = ctx.along(r, 2)
-    if directions > 1 and hidden is not None and hidden.ids.shape[0] == 1:
+    if directions > 1 and ctx.is_param(r) and hidden is not None and hidden.ids.shape[0] == 1:
         ctx.layers.pop(r)
         ids = ctx.labels.fresh(r, 2, (directions, 1, size))
         hidden = ctx.bind(r, Layer(ids, 2))
     if hidden is None:
         return
-    if directions > 1:
+    if hidden.rows:
         ctx.partition(hidden.rectangle())
     _gates(ctx, node, hidden, gated // size)
     ctx.labels.mark(hidden.ids, IN)
@@ -44,12 +44,13 @@ def _gates(ctx: Context, node: Node, hidden: Layer, gates: int) -> None:
         name = node.inputs[operand] if operand < len(node.inputs) else ""
         if not name:
             continue
-        if not ctx.is_param(name):
-            ctx.freeze(hidden, ctx.why_fixed(name))
-            continue
         rank = len(ctx.shape(name))
         ids = np.tile(line, (1, repeats)).reshape((line.shape[0], -1) + (1,) * (rank - 2))
-        layer = ctx.bind(name, Layer(ids, axis))
+        layer = ctx.bind(name, Layer(ids, axis)) if ctx.is_param(name) else ctx.along(name, axis)
+        if layer is None:
+            ctx.freeze(hidden, ctx.why_fixed(name))
+            continue
+        ctx.equate(layer.ids, ids)
         if operand < 3:
             ctx.out(layer)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from graphprune.frontends.onnx import Lowered, OnnxModel
+from graphprune.frontends.onnx.model import TYPED
 
 Array = NDArray[Any]
 Source = Callable[[], Array]
@@ -230,14 +231,7 @@ def _mentioned(graph: onnx.GraphProto) -> Iterable[str]:
 
 def _empty(tensor: onnx.TensorProto, shape: tuple[int, ...]) -> None:
     """A tensor's new shape; contents come when it is written."""
-    for name in (
-        "raw_data",
-        "float_data",
-        "int32_data",
-        "int64_data",
-        "double_data",
-        "uint64_data",
-    ):
+    for name in ("raw_data", *TYPED):
         tensor.ClearField(name)
     del tensor.dims[:]
     tensor.dims.extend(shape)

@@ -246,7 +246,7 @@ class Builder:
         node = Node(op, operands, tuple(outputs), dict(sorted(attrs.items())), origin, title)
         try:
             results = shape_rules.infer(node, shapes)
-        except (ValueError, IndexError) as error:
+        except ValueError as error:
             raise InvalidModel(
                 "the operands of a node do not fit together",
                 where=f"{op} '{title}'",
@@ -267,7 +267,7 @@ class Builder:
         """
         if not name:
             return
-        if name in self.values or name in self.tensors:
+        if name in self.values or name in self.tensors or name in self.known:
             raise InvalidModel(f"'{name}' is computed twice")
         self.values[name] = Value(name, shape, dtype)
 

@@ -100,7 +100,7 @@ frozen r.1[6] o -> 'h' is an input of the graph
 """)
 
 
-def test_a_cell_whose_weights_are_computed_is_left_alone() -> None:
+def test_a_cell_whose_weights_are_put_together_from_parameters() -> None:
     assert groups("""
         input x: [6,2,3]
         param w: [1,6,3]
@@ -110,8 +110,20 @@ def test_a_cell_whose_weights_are_computed_is_left_alone() -> None:
         y = reduce.sum(o) {axes=[3]}
         return y
     """) == snapshot("""\
-frozen w.1[6] o -> 'o' computes its weights
-frozen w.2[3] o -> 'o' computes its weights
+g1[6] w.1 r.2 r.1
+frozen w.2[3] o -> 'x' is an input of the graph
+""")
+
+
+def test_a_cell_whose_weights_are_computed_is_left_alone() -> None:
+    assert groups("""
+        input x: [6,2,3]
+        input v: [1,6,3]
+        param r: [1,6,6]
+        o, last = rnn(x, v, r) {hidden=6}
+        y = reduce.sum(o) {axes=[3]}
+        return y
+    """) == snapshot("""\
 frozen r.1[6] o -> 'o' computes its weights
 frozen r.2[6] o -> 'o' computes its weights
 """)
