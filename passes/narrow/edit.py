@@ -115,10 +115,11 @@ class Editor:
         return False
 
     def rewire(self, index: int, old: str, new: str) -> None:
-        """Let a node read another tensor."""
+        """Let a node read another tensor, under whatever name it knew the old one."""
         node = self.node(index)
+        aliases = self.lowered.aliases
         for i, name in enumerate(node.input):
-            if name == old:
+            if aliases.get(name, name) == old:
                 node.input[i] = new
 
     def operand(self, index: int, position: int, name: str) -> None:

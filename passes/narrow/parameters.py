@@ -77,4 +77,5 @@ def _clone(
             editor.resized[names[key]] = shape
         for index in readers[use] if key else ():
             editor.rewire(index, source, names[key])
-    editor.orphans.add(source)
+    aliases = editor.lowered.aliases
+    editor.orphans.update({source}, (name for name in aliases if aliases[name] == source))

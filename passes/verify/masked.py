@@ -52,7 +52,8 @@ def _mask(editor: Editor, coupling: Coupling, alive: Alive, mask: Mask) -> None:
         return
     native = editor.lowered.natives[node.origin[-1]]
     name = value.source or value.name
-    direct = mask.operand < len(native.proto.input) and native.proto.input[mask.operand] == name
+    spelled = native.operand(mask.operand)
+    direct = editor.lowered.aliases.get(spelled, spelled) == name
     # A product over two channel axes, heads and their widths, masks one operand twice.
     source = editor.node(native.index).input[mask.operand] if direct else name
     result = editor.unique(name)

@@ -63,15 +63,19 @@ class Builder:
         nodes: Canonical nodes so far.
         known: Contents of folded values, by native name.
         read: Names that some operator or the graph's outputs read.
+        aliases: Tensors under another name, by that name: exporters share a tensor among layers
+            through Identity nodes.
     """
 
-    def __init__(self, model: OnnxModel, read: set[str]) -> None:
+    def __init__(self, model: OnnxModel, read: set[str], outputs: tuple[str, ...] = ()) -> None:
         self.model = model
+        self.outputs = outputs
         self.read = read
         self.values: dict[str, Value] = {}
         self.nodes: list[Node] = []
         self.known: dict[str, Array] = {}
         self.tensors: dict[str, onnx.TensorProto] = dict(model.tensors)
+        self.aliases: dict[str, str] = {}
         self._used: set[str] = set()
         self._node: Native | None = None
         self._temporaries = 0
@@ -209,6 +213,7 @@ class Builder:
         shape = tuple(tensor.dims)
         vector = sum(n > 1 for n in shape) <= 1
         node = self._node.index if self._node else 0
+        name = self.aliases.get(name, name)
         key = f"{name}@{node}" if vector and name in self._used else name
         if key not in self.values:
             self._used.add(name)

@@ -46,6 +46,7 @@ class Lowered:
         inputs: The concrete input shapes that were assumed.
         symbolic: Whether the model leaves any input dimension open.
         tensors: Initializers and the tensors of Constant nodes, by native name.
+        aliases: Other names of tensors.
     """
 
     model: OnnxModel
@@ -55,6 +56,7 @@ class Lowered:
     inputs: Shapes
     symbolic: bool
     tensors: Mapping[str, onnx.TensorProto]
+    aliases: Mapping[str, str]
 
     def contents(self, name: str) -> Array:
         """The contents of a parameter value of the graph, in its shape.
@@ -95,7 +97,8 @@ def lower(model: OnnxModel, shapes: Shapes | None = None) -> Lowered:
 
 
 def _lower(model: OnnxModel, natives: list[Native], assumption: Assumption) -> Lowered:
-    builder = Builder(model, _read(model, natives))
+    outputs = tuple(o.name for o in model.proto.graph.output)
+    builder = Builder(model, _read(model, natives), outputs)
     types = {i.name: i.type for i in model.proto.graph.input}
     for name, shape in assumption.shapes.items():
         dtype = dtype_name(types[name].tensor_type.elem_type)
@@ -105,13 +108,19 @@ def _lower(model: OnnxModel, natives: list[Native], assumption: Assumption) -> L
     for node in natives:
         builder.begin(node)
         _lower_node(node, builder)
-    outputs = tuple(o.name for o in model.proto.graph.output)
     for name in outputs:
         builder.use(name)
     inputs = {name: shape for name, shape in assumption.shapes.items() if shape is not None}
     graph = Graph(builder.values, tuple(builder.nodes), tuple(assumption.shapes), outputs)
     return Lowered(
-        model, graph, tuple(natives), builder.known, inputs, assumption.symbolic, builder.tensors
+        model,
+        graph,
+        tuple(natives),
+        builder.known,
+        inputs,
+        assumption.symbolic,
+        builder.tensors,
+        builder.aliases,
     )
 
 
@@ -123,7 +132,8 @@ def _read(model: OnnxModel, natives: list[Native]) -> set[str]:
 
 def _lower_node(node: Native, builder: Builder) -> None:
     try:
-        if not (_constant(node, builder) or _folded(node, builder)):
+        known = _constant(node, builder) or _alias(node, builder) or _folded(node, builder)
+        if not known:
             _ruled(node, builder)
     except _MALFORMED as error:
         raise InvalidModel(
@@ -159,6 +169,19 @@ def _constant(node: Native, builder: Builder) -> bool:
     if name in builder.tensors or name in builder.values:
         raise InvalidModel(f"'{name}' is computed twice")
     builder.tensors[name] = tensor
+    return True
+
+
+def _alias(node: Native, builder: Builder) -> bool:
+    """An Identity of a tensor is that tensor, so that each of its readers may be narrowed."""
+    source = node.operand(0)
+    if node.op_type != "Identity" or source not in builder.tensors or node.opened:
+        return False
+    name = node.proto.output[0]
+    if name in builder.outputs or name in builder.tensors or name in builder.values:
+        return False
+    builder.tensors[name] = builder.tensors[source]
+    builder.aliases[name] = builder.aliases.get(source, source)
     return True
 
 

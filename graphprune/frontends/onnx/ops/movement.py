@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+from graphprune.frontends.onnx.axes import axes_of, axis_of
 from graphprune.frontends.onnx.builder import Builder, UnsupportedForm, lowers
 from graphprune.frontends.onnx.native import Native
 from graphprune.ir.graph import Shape
@@ -38,7 +39,7 @@ def flatten(node: Native, builder: Builder) -> None:
     """A matrix."""
     x = builder.shape(node.operand(0))
     axis = int(node.attrs.get("axis", 1))
-    axis += len(x) if axis < 0 else 0
+    axis = len(x) if axis == len(x) else axis_of(axis, len(x))
     _reshape(node, builder, (prod(x[:axis]), prod(x[axis:])))
 
 
@@ -47,7 +48,7 @@ def squeeze(node: Native, builder: Builder) -> None:
     """Axes of extent 1 dropped."""
     x = builder.shape(node.operand(0))
     given = _axes(node, builder, 1)
-    axes = {a % len(x) for a in given} if given else {i for i, n in enumerate(x) if n == 1}
+    axes = set(axes_of(given, len(x))) if given else {i for i, n in enumerate(x) if n == 1}
     _reshape(node, builder, tuple(n for i, n in enumerate(x) if i not in axes))
 
 
@@ -57,7 +58,7 @@ def unsqueeze(node: Native, builder: Builder) -> None:
     x = list(builder.shape(node.operand(0)))
     axes = _axes(node, builder, 1) or ()
     rank = len(x) + len(axes)
-    for axis in sorted(a % rank for a in axes):
+    for axis in sorted(axes_of(axes, rank)):
         x.insert(axis, 1)
     _reshape(node, builder, tuple(x))
 
@@ -88,7 +89,7 @@ def slice_(node: Native, builder: Builder) -> None:
         list(node.proto.output),
         starts=starts,
         ends=ends,
-        axes=tuple(a % rank for a in axes) if axes is not None else tuple(range(len(starts))),
+        axes=axes_of(axes, rank) if axes is not None else tuple(range(len(starts))),
         steps=steps or (1,) * len(starts),
     )
 
@@ -97,7 +98,7 @@ def slice_(node: Native, builder: Builder) -> None:
 def split(node: Native, builder: Builder) -> None:
     """Consecutive pieces, equal ones where sizes are not given."""
     x = builder.shape(node.operand(0))
-    axis = int(node.attrs.get("axis", 0)) % len(x)
+    axis = axis_of(int(node.attrs.get("axis", 0)), len(x))
     sizes = node.ints("split")
     if sizes is None and node.operand(1):
         sizes = builder.needed_ints(node.operand(1))
@@ -112,7 +113,7 @@ def split(node: Native, builder: Builder) -> None:
 def concat(node: Native, builder: Builder) -> None:
     """Operands end to end."""
     rank = len(builder.shape(node.operand(0)))
-    axis = int(node.attrs.get("axis", 1)) % rank
+    axis = axis_of(int(node.attrs.get("axis", 1)), rank)
     builder.emit("concat", list(node.proto.input), list(node.proto.output), axis=axis)
 
 
@@ -138,7 +139,7 @@ def pad(node: Native, builder: Builder) -> None:
     if pads is None:
         pads = builder.needed_ints(node.operand(1))
         if node.operand(3):
-            axes = [a % rank for a in builder.needed_ints(node.operand(3))]
+            axes = axes_of(builder.needed_ints(node.operand(3)), rank)
             full = [0] * (2 * rank)
             for i, axis in enumerate(axes):
                 full[axis], full[axis + rank] = pads[i], pads[i + len(axes)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+from graphprune.frontends.onnx.axes import axes_of, axis_of
 from graphprune.frontends.onnx.builder import Builder, UnsupportedForm, lowers
 from graphprune.frontends.onnx.native import Native
 
@@ -41,7 +42,7 @@ def layer_norm(node: Native, builder: Builder) -> None:
     if any(builder.is_read(name) for name in node.proto.output[1:]):
         raise UnsupportedForm("the statistics are read")
     rank = len(builder.shape(node.operand(0)))
-    axis = int(node.attrs.get("axis", -1)) % rank
+    axis = axis_of(int(node.attrs.get("axis", -1)), rank)
     axes = tuple(range(axis, rank))
     builder.emit("layer_norm", list(node.proto.input), [node.proto.output[0]], axes=axes)
 
@@ -72,9 +73,9 @@ def softmax(node: Native, builder: Builder) -> None:
     x = builder.shape(node.operand(0))
     rank = len(x)
     if node.opset >= 13:
-        axes: tuple[int, ...] = (int(node.attrs.get("axis", -1)) % rank,)
+        axes: tuple[int, ...] = (axis_of(int(node.attrs.get("axis", -1)), rank),)
     else:
-        axes = tuple(range(int(node.attrs.get("axis", 1)) % max(rank, 1), rank))
+        axes = tuple(range(axis_of(int(node.attrs.get("axis", 1)), rank), rank))
         axes = tuple(a for a in axes if x[a] > 1) or axes[-1:]
     builder.emit("softmax", [node.operand(0)], list(node.proto.output), axes=axes)
 
@@ -84,9 +85,9 @@ def vector_norm(node: Native, builder: Builder) -> None:
     """Divides by a statistic of one or more axes."""
     x = builder.shape(node.operand(0))
     if node.op_type == "LpNormalization":
-        axes: tuple[int, ...] = (int(node.attrs.get("axis", -1)) % len(x),)
+        axes: tuple[int, ...] = (axis_of(int(node.attrs.get("axis", -1)), len(x)),)
     else:
-        axes = node.ints("axes") or (0, 2, 3)
+        axes = axes_of(node.ints("axes") or (0, 2, 3), len(x))
     if prod(x[a] for a in axes) == 1:
         raise UnsupportedForm("a norm over nothing")
     builder.emit("softmax", [node.operand(0)], list(node.proto.output), axes=axes)
@@ -96,7 +97,7 @@ def vector_norm(node: Native, builder: Builder) -> None:
 def cumulative(node: Native, builder: Builder) -> None:
     """A running sum along one axis."""
     rank = len(builder.shape(node.operand(0)))
-    axis = builder.needed_ints(node.operand(1))[0] % rank
+    axis = axis_of(builder.needed_ints(node.operand(1))[0], rank)
     builder.emit("scan", [node.operand(0)], list(node.proto.output), axes=(axis,))
 
 

@@ -5,6 +5,7 @@ A scale of the whole tensor plays no part in coupling; one a channel has the cha
 
 from __future__ import annotations
 
+from graphprune.frontends.onnx.axes import axis_of
 from graphprune.frontends.onnx.builder import Builder, UnsupportedForm, lowers
 from graphprune.frontends.onnx.native import Native
 from graphprune.frontends.onnx.ops.contraction import matmul_equation
@@ -84,7 +85,7 @@ def qlinear_unary(node: Native, builder: Builder) -> None:
 def qlinear_concat(node: Native, builder: Builder) -> None:
     """(ys, yz, then x, xs, xz of every operand)."""
     operands = list(node.proto.input[2::3])
-    axis = int(node.attrs["axis"]) % len(builder.shape(operands[0]))
+    axis = axis_of(int(node.attrs["axis"]), len(builder.shape(operands[0])))
     builder.emit("concat", operands, list(node.proto.output), axis=axis)
 
 

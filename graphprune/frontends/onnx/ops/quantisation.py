@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphprune.frontends.onnx.axes import axis_of
 from graphprune.frontends.onnx.builder import Builder, UnsupportedForm, dtype_name, lowers
 from graphprune.frontends.onnx.native import Native
 
@@ -13,7 +14,7 @@ def _axis(node: Native, builder: Builder) -> int:
         raise UnsupportedForm("blocked quantisation")
     if not scale or scale == (1,):
         return -1
-    return int(node.attrs.get("axis", 1)) % len(builder.shape(node.operand(0)))
+    return axis_of(int(node.attrs.get("axis", 1)), len(builder.shape(node.operand(0))))
 
 
 @lowers("QuantizeLinear", "com.microsoft::QuantizeLinear")

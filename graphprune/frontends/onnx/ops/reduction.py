@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphprune.frontends.onnx.axes import axes_of, axis_of
 from graphprune.frontends.onnx.builder import Builder, lowers
 from graphprune.frontends.onnx.native import Native
 
@@ -23,7 +24,7 @@ def reduce(node: Native, builder: Builder) -> None:
     if not axes and node.attrs.get("noop_with_empty_axes"):
         builder.emit("pointwise.identity", [node.operand(0)], list(node.proto.output))
         return
-    full = tuple(sorted(a % rank for a in axes)) if axes else tuple(range(rank))
+    full = tuple(sorted(axes_of(axes, rank))) if axes else tuple(range(rank))
     member = "reduce." + _MEMBERS[node.op_type]
     builder.emit(member, [node.operand(0)], list(node.proto.output), axes=full, keepdims=keep)
 
@@ -32,7 +33,7 @@ def reduce(node: Native, builder: Builder) -> None:
 def arg(node: Native, builder: Builder) -> None:
     """The index of the largest or smallest element."""
     rank = len(builder.shape(node.operand(0)))
-    axis = int(node.attrs.get("axis", 0)) % rank
+    axis = axis_of(int(node.attrs.get("axis", 0)), rank)
     keep = bool(node.attrs.get("keepdims", 1))
     outputs = list(node.proto.output)
     builder.emit(
