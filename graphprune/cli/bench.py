@@ -22,12 +22,10 @@ _WARM_UP = 0.1
 
 
 def bench(
-    a: Annotated[
-        Path, typer.Argument(metavar="A", help="An ONNX file, the baseline.", show_default=False)
-    ],
+    a: Annotated[Path, typer.Argument(help="An ONNX file, the baseline.", show_default=False)],
     b: Annotated[
         Path | None,
-        typer.Argument(metavar="[B]", help="A file to compare with it.", show_default=False),
+        typer.Argument(help="A file to compare with it.", show_default=False),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to measure.")] = 10.0,
     threads: options.Threads = None,

@@ -140,6 +140,8 @@ def check_output(source: Path, target: Path, overwrite: bool) -> None:
     folder = target.parent
     if target.is_dir():
         raise BadData("the output is a folder", where=str(target), fix="name a file: -o out.onnx")
+    if target.exists() and not target.is_file():
+        raise BadData("the output exists and is no file", where=str(target))
     if not folder.is_dir():
         raise BadData("the folder of the output does not exist", where=str(folder))
     if not os.access(folder, os.W_OK):
@@ -152,17 +154,37 @@ def check_output(source: Path, target: Path, overwrite: bool) -> None:
         )
 
 
+def check_data(source: OnnxModel, target: Path) -> None:
+    """Refuses to write over the external data of the model that is read.
+
+    Raises:
+        BadData: A file to write is one of these.
+    """
+    for part in _parts(source):
+        for written in (target, target.with_name(target.name + ".data")):
+            if part != source.path and written.exists() and written.samefile(part):
+                raise BadData(
+                    "the output would replace the input's external data",
+                    where=str(part),
+                    fix="name another file, or one in another folder",
+                )
+
+
 def model_bytes(model: OnnxModel) -> int:
     """Size of a model's file and of the external data it names."""
+    return sum(part.stat().st_size for part in _parts(model))
+
+
+def _parts(model: OnnxModel) -> set[Path]:
+    """The files that a model lies in."""
     from graphprune.frontends.onnx import external
 
     if model.path is None:
-        return int(model.proto.ByteSize())
-    parts = {
+        return set()
+    return {model.path} | {
         model.path.parent / entry.value
         for tensor in model.proto.graph.initializer
         if external.is_external(tensor)
         for entry in tensor.external_data
         if entry.key == "location"
     }
-    return sum(part.stat().st_size for part in (model.path, *parts))

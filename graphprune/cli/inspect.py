@@ -17,7 +17,7 @@ _SHOWN = 10
 
 
 def inspect(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
+    model: options.Model,
     why: Annotated[
         str | None,
         typer.Option(

@@ -65,7 +65,7 @@ def prune(
     chosen: dict[str, Any] = {"criterion": criterion, "allocation": allocation}
     chosen |= {"round_to": round_to, "keep": keep or None, "exact": exact or None}
     _check(wanted, chosen, plan, data, run, bench)
-    files.check_output(model, output, overwrite)
+    _check_files(model, output, overwrite)
     seconds = bench_seconds if bench is not False and run else 0.0
     with Stages(quiet=quiet, verbose=verbose) as stage:
         decide = _Decision(wanted, chosen, plan, data, run, files.shapes(shape), seed)
@@ -133,6 +133,15 @@ def _check(
     for name, given in (("--data", data is not None), ("--bench", bench is True)):
         if not run and given:
             raise typer.BadParameter("nothing is run with --no-run", param_hint=name)
+
+
+def _check_files(model: Path, output: Path, overwrite: bool) -> None:
+    """Refuses an output that cannot be written, or that would harm the input."""
+    from graphprune.frontends.onnx import load
+
+    files.check_output(model, output, overwrite)
+    if not overwrite:
+        files.check_data(load(model), output)
 
 
 def _amount(name: str, text: str) -> float:

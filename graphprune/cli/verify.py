@@ -17,12 +17,8 @@ NOT_EQUIVALENT = 1
 
 
 def verify(
-    original: Annotated[
-        Path, typer.Argument(metavar="ORIGINAL", help="The model before.", show_default=False)
-    ],
-    small: Annotated[
-        Path, typer.Argument(metavar="SMALL", help="The model after.", show_default=False)
-    ],
+    original: Annotated[Path, typer.Argument(help="The model before.", show_default=False)],
+    small: Annotated[Path, typer.Argument(help="The model after.", show_default=False)],
     plan: options.EmbeddedPlan = None,
     data: options.Data = None,
     runs: options.Runs = 2,

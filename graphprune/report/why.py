@@ -81,9 +81,9 @@ def explain(inspection: Inspection, pattern: str) -> tuple[Explanation, ...]:
         BadData: Nothing has such a name.
     """
     coupling, used = inspection.coupling, readers(inspection.coupling)
-    if not set(pattern) & set("*?["):
-        exact = [v.name for v in coupling.graph.params if v.name == pattern]
-        pattern = exact[0] if exact else f"*{pattern}*"
+    asked = pattern
+    if not set(pattern) & set("*?[") and pattern not in coupling.graph.values:
+        pattern = f"*{pattern}*"
     found = []
     for value in coupling.graph.params:
         nodes = used.get(value.name, ())
@@ -94,7 +94,7 @@ def explain(inspection: Inspection, pattern: str) -> tuple[Explanation, ...]:
             found.append(Explanation(value.name, value.shape, nodes, several))
     if not found:
         raise BadData(
-            f"no layer is called {pattern!r}", fix="see the names with: graphprune inspect MODEL"
+            f"no layer is called {asked!r}", fix="see the names with: graphprune inspect MODEL"
         )
     return tuple(found)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import networkx as nx
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
 
 from graphprune.groups import Frozen, Ids
 from graphprune.passes.couple.context import Context
-
-Key = tuple[str, int]
 
 
 def frozen_axes(ctx: Context, classes: Ids, units: Ids) -> tuple[Frozen, ...]:
@@ -34,35 +33,55 @@ def frozen_axes(ctx: Context, classes: Ids, units: Ids) -> tuple[Frozen, ...]:
 
 def _chains(ctx: Context, classes: Ids) -> dict[int, tuple[str, ...]]:
     """For every label source with a frozen label: the operations up to the reason."""
-    graph: nx.Graph[Key] = nx.Graph()
-    why: dict[Key, str] = {}
-    for number, freeze in enumerate(ctx.labels.freezes):
-        end = ("why", number)
-        why[end] = freeze.why
-        for source in np.unique(ctx.labels.source_index(freeze.ids)):
-            graph.add_edge(end, ("source", int(source)), node=freeze.node)
-    for equality in ctx.labels.equalities:
-        left, right, node = equality.left, equality.right, equality.node
-        stuck = classes[left] == 0
-        if not stuck.any():
-            continue
-        pairs = np.stack([left[stuck], right[stuck]])
-        ends = np.unique(ctx.labels.source_index(pairs), axis=1)
-        for a, b in ends.T.tolist():
-            if a < 0 or b < 0:
-                end = ("zero", node)
-                why[end] = _meets_fixed(ctx, node)
-                graph.add_edge(end, ("source", max(a, b)), node=node)
-            elif a != b:
-                graph.add_edge(("source", a), ("source", b), node=node)
+    links, why = _links(ctx, classes)
     if not why:
         return {}
-    paths = nx.multi_source_dijkstra_path(graph, list(why))
-    return {
-        key[1]: _sentence(ctx, graph, path, why)
-        for key, path in paths.items()
-        if key[0] == "source"
-    }
+    rows, columns = np.array(list(links)).T
+    size = max(why) + 1
+    graph = coo_array((np.ones(len(links), np.int8), (rows, columns)), shape=(size, size))
+    distance, before, _ = dijkstra(
+        graph,
+        directed=False,
+        indices=sorted(why),
+        unweighted=True,
+        min_only=True,
+        return_predecessors=True,
+    )
+    chains: dict[int, tuple[str, ...]] = {}
+    for source in range(len(ctx.labels.sources)):
+        if np.isfinite(distance[source]):
+            chains[source] = _sentence(ctx, source, before, links, why)
+    return chains
+
+
+def _links(ctx: Context, classes: Ids) -> tuple[dict[tuple[int, int], int], dict[int, str]]:
+    """Frozen label sources that an operation makes equal, and what froze them.
+
+    Returns:
+        The operation of every pair, and reasons, numbered from the number of sources on.
+    """
+    links: dict[tuple[int, int], int] = {}
+    why: dict[int, str] = {}
+    count = len(ctx.labels.sources)
+    for freeze in ctx.labels.freezes:
+        end = count + len(why)
+        why[end] = freeze.why
+        for source in np.unique(ctx.labels.source_index(freeze.ids)).tolist():
+            links.setdefault((source, end), freeze.node)
+    zeros: dict[int, int] = {}
+    for equality in ctx.labels.equalities:
+        stuck = classes[equality.left] == 0
+        if not stuck.any():
+            continue
+        pairs = np.stack([equality.left[stuck], equality.right[stuck]])
+        for a, b in np.unique(ctx.labels.source_index(pairs), axis=1).T.tolist():
+            if a < 0 or b < 0:
+                end = zeros.setdefault(equality.node, count + len(why))
+                why.setdefault(end, _meets_fixed(ctx, equality.node))
+                links.setdefault((max(a, b), end), equality.node)
+            elif a != b:
+                links.setdefault((a, b), equality.node)
+    return links, why
 
 
 def _meets_fixed(ctx: Context, node: int) -> str:
@@ -74,13 +93,20 @@ def _meets_fixed(ctx: Context, node: int) -> str:
 
 
 def _sentence(
-    ctx: Context, graph: nx.Graph[Key], path: list[Key], why: dict[Key, str]
+    ctx: Context,
+    source: int,
+    before: Ids,
+    links: dict[tuple[int, int], int],
+    why: dict[int, str],
 ) -> tuple[str, ...]:
-    """Titles of the operations from the parameter to the reason, then the reason."""
+    """Titles of the operations from a parameter axis to the reason, then the reason."""
     steps: list[str] = []
-    for a, b in zip(path[:-1], path[1:], strict=True):
-        node = graph.edges[a, b]["node"]
+    at = source
+    while at not in why:
+        nearer = int(before[at])
+        node = links.get((at, nearer), links.get((nearer, at), -1))
         title = ctx.graph.nodes[node].title if node >= 0 else ""
         if title and (not steps or steps[-1] != title):
             steps.append(title)
-    return (*reversed(steps), why[path[0]])
+        at = nearer
+    return (*steps, why[at])

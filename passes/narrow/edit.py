@@ -14,6 +14,7 @@ from onnx import helper, numpy_helper
 
 from graphprune.frontends.onnx import Lowered, OnnxModel
 from graphprune.frontends.onnx.model import TYPED
+from graphprune.passes.narrow.opsets import import_domains
 
 Array = NDArray[Any]
 Source = Callable[[], Array]
@@ -187,7 +188,7 @@ class Editor:
             proto.graph.initializer.extend(kept)
         proto.graph.initializer.extend(self.initializers)
         self._retype(proto)
-        _import_domains(proto, self.lowered, self._opened_calls())
+        import_domains(proto, self.lowered, self._opened_calls())
         return Narrowed(proto, dict(self.tensors), self.lowered.model)
 
     def _opened_calls(self) -> set[int]:
@@ -236,15 +237,3 @@ def _empty(tensor: onnx.TensorProto, shape: tuple[int, ...]) -> None:
         tensor.ClearField(name)
     del tensor.dims[:]
     tensor.dims.extend(shape)
-
-
-def _import_domains(proto: onnx.ModelProto, lowered: Lowered, opened: set[int]) -> None:
-    """Operator sets that written-out function bodies need."""
-    if not opened:
-        return
-    have = {o.domain for o in proto.opset_import}
-    for native in lowered.natives:
-        domain = native.proto.domain
-        if native.call in opened and domain not in have and native.opset:
-            proto.opset_import.add(domain=domain, version=native.opset)
-            have.add(domain)

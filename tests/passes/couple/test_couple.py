@@ -95,8 +95,8 @@ def test_one_weight_for_two_inputs_ties_them() -> None:
         return y, t
     """) == snapshot("""\
 g1[8] w.0 v.1
-frozen w.1[3] a -> 'x' is an input of the graph
-frozen v.0[5] 'y' is an output of the graph
+frozen w.1[3] b -> 'z' is an input of the graph
+frozen v.0[5] 't' is an output of the graph
 """)
 
 

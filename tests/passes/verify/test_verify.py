@@ -152,9 +152,10 @@ def test_given_inputs_come_first_and_random_ones_differ() -> None:
 def test_rounding_that_looks_like_a_mistake_is_settled_in_float64() -> None:
     m = Draft()
     x = m.op("Relu", m.linear(m.input("x", 2, 3), 200))
-    total = m.op("Mul", m.op("ReduceSum", x, m.ints(1)), m.number(1e3))
-    # What is left of two large equal numbers is rounding.
-    m.output(m.op("Sub", m.op("Add", total, m.param("b", 1)), total))
+    total = m.op("MatMul", x, m.tensor("ones", np.ones((200, 1))))
+    # What is left of two equal numbers is rounding.
+    rest = m.op("Sub", total, m.op("ReduceSum", x, m.ints(1)))
+    m.output(m.op("Add", rest, m.number(1e-3)))
     found = inspect(m.proto())
     proof = proven(found, drawn(found.coupling, 0), runs=2)
     assert proof.masked is not None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from graphprune.frontends.onnx.builder import Builder, UnsupportedForm, dtype_name, lowers
 from graphprune.frontends.onnx.native import Native
 
-_SAME = (
+_OPERATORS = (
     "Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr "
     "BitwiseXor Ceil Celu Clip Cos Cosh Div Elu Erf Exp Floor Gelu HardSigmoid HardSwish "
     "Identity LeakyRelu Log Max Mean Min Mish Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round "
     "Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Sub Sum Swish Tan Tanh "
     "ThresholdedRelu Xor com.microsoft::Gelu com.microsoft::FastGelu com.microsoft::QuickGelu "
     "com.microsoft::BiasGelu"
-).split()
+)
 _BOOLEAN = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "IsInf", "IsNaN")
 
 
@@ -20,7 +20,7 @@ def _member(node: Native) -> str:
     return "pointwise." + node.proto.op_type.lower()
 
 
-@lowers(*_SAME)
+@lowers(*_OPERATORS.split())
 def same_type(node: Native, builder: Builder) -> None:
     """Result of the first operand's type."""
     if node.opset < 7 and len({builder.shape(n) for n in node.proto.input if n}) > 1:

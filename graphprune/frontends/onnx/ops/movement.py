@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from graphprune.frontends.onnx.axes import axes_of, axis_of
-from graphprune.frontends.onnx.builder import Builder, UnsupportedForm, lowers
+from graphprune.frontends.onnx.builder import Builder, lowers
 from graphprune.frontends.onnx.native import Native
 from graphprune.ir.graph import Shape
 

@@ -1,0 +1,100 @@
+"""Rules with one mistake each, planted where a real mistake would be: in every run on labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import onnx
+import pytest
+
+from graphprune.errors import GraphpruneError
+from graphprune.execution import execute, execute_float64
+from graphprune.frontends.onnx import load, lower
+from graphprune.groups import Coupling, Ids
+from graphprune.passes.couple import couple
+from graphprune.passes.couple.context import Context
+from graphprune.passes.narrow import narrow
+from graphprune.passes.verify import Trial, verify
+from tests.oracle import drawn
+
+Mistake = Callable[[Ids, Ids], tuple[Ids, Ids] | None]
+
+
+def forgotten(left: Ids, right: Ids) -> None:
+    """The equality is left out."""
+    return None
+
+
+def reversed_(left: Ids, right: Ids) -> tuple[Ids, Ids]:
+    """The equality pairs the first with the last."""
+    longest = int(np.argmax(left.shape))
+    return np.flip(left, longest), right
+
+
+@contextmanager
+def mistaken(place: tuple[str, int], mistake: Mistake) -> Iterator[None]:
+    """While this lasts, one equality is wrong: the n-th of the node with a certain result."""
+    true = Context.equate
+    calls: Counter[int] = Counter()
+
+    def equate(self: Context, left: Ids, right: Ids) -> None:
+        if self.index >= 0 and place[0] in self.node.outputs:
+            calls[id(self)] += 1
+            if calls[id(self)] == place[1] + 1:
+                wrong = mistake(left, right)
+                if wrong is None:
+                    return
+                left, right = wrong
+        true(self, left, right)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Context, "equate", equate)
+        yield
+
+
+def places(model: onnx.ModelProto) -> list[tuple[str, str, int]]:
+    """Family, result and number of every equality that a model's rules ask for."""
+    found: list[tuple[str, str, int]] = []
+    calls: Counter[str] = Counter()
+    true = Context.equate
+
+    def equate(self: Context, left: Ids, right: Ids) -> None:
+        if self.index >= 0:
+            name = next(n for n in self.node.outputs if n)
+            found.append((self.node.family, name, calls[name]))
+            calls[name] += 1
+        true(self, left, right)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Context, "equate", equate)
+        couple(lower(load(model)).graph)
+    return found
+
+
+def signature(coupling: Coupling) -> tuple[object, ...]:
+    """What the parameters' units are, whatever they are numbered."""
+    params = [v.name for v in coupling.graph.params]
+    return tuple(
+        (name, z.axis, z.ids.shape, z.ids.tobytes())
+        for name in params
+        for z in coupling.layers.get(name, ())
+    )
+
+
+def caught(model: onnx.ModelProto, seed: int) -> str:
+    """How a mistake shows in a plan that keeps one unit a row; empty where it does not."""
+    lowered = lower(load(model))
+    try:
+        coupling = couple(lowered.graph)
+        alive = drawn(coupling, seed, "one")
+        narrowed = narrow(lowered, coupling, alive)
+        trial = Trial(execute, runs=1, precise=execute_float64)
+        proof = verify(lowered, coupling, alive, narrowed, trial)
+    except (GraphpruneError, ValueError, IndexError) as error:
+        return type(error).__name__
+    if proof.ok:
+        return ""
+    return "masked" if proof.replay.ok else "replay"
