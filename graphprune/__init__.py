@@ -6,15 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphprune.compiler import Result, apply, check, prune
+    from graphprune.compiler import apply, check, prune
     from graphprune.inspection import Inspection, inspect
     from graphprune.measure.models import compare
     from graphprune.plan import Plan
+    from graphprune.result import Result
 
 _HOME = {
     "Inspection": "graphprune.inspection",
     "Plan": "graphprune.plan",
-    "Result": "graphprune.compiler",
+    "Result": "graphprune.result",
     "apply": "graphprune.compiler",
     "check": "graphprune.compiler",
     "compare": "graphprune.measure.models",

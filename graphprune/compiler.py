@@ -4,85 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-
-import onnx
+from typing import Any
 
 from graphprune.budget import Budget
-from graphprune.cost import Cost
 from graphprune.data import Feeds
-from graphprune.errors import InfeasibleBudget, NotEquivalent, PlanMismatch
+from graphprune.errors import InfeasibleBudget, UnsupportedModel
 from graphprune.execution import execute, execute_float64
 from graphprune.frontends.onnx import OnnxModel, load
-from graphprune.groups import Alive, Group
-from graphprune.inspection import Inspection, Model, inspect
+from graphprune.groups import Alive
+from graphprune.inspection import Inspection, Model, inspect, without
 from graphprune.ir.graph import Shape
 from graphprune.passes.allocate import Problem, allocate, fit
-from graphprune.passes.narrow import Narrowed, materialise, narrow, replacing, write
+from graphprune.passes.narrow import Narrowed, narrow
 from graphprune.passes.score import score
 from graphprune.passes.select import select
 from graphprune.passes.verify import Proof, Trial, verify
 from graphprune.plan import Plan, Source
+from graphprune.result import METADATA_KEY, Result, embedded_plan, not_equivalent, plan_path
 
-METADATA_KEY = "graphprune.plan"
+__all__ = [
+    "Options",
+    "Result",
+    "apply",
+    "check",
+    "embedded_plan",
+    "not_equivalent",
+    "plan_path",
+    "prune",
+]
+
 Stage = Callable[[str], None]
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """A narrowed model and everything known about it.
+@dataclass(frozen=True)
+class Options:
+    """How a pruning is decided and proven.
 
     Attributes:
-        inspection: The original.
-        plan: What was kept.
-        narrowed: The edited model, tensors not yet cut.
-        alive: Whether each unit lives.
-        proof: The verdict of the verify pass.
-        cost: Before and after.
-        notes: What rounding and budgets made different from what was asked.
+        criterion: How units are scored: see :func:`graphprune.passes.score.criteria`.
+        allocation: How widths are chosen: see :func:`graphprune.passes.allocate.policies`.
+        round_to: What narrowed channel counts should be multiples of.
+        keep: Patterns of layers that must stay whole.
+        exact: Narrow no group whose narrowing is only approximate.
+        shapes: Input shapes by name, where the model leaves them open.
+        seed: Of everything random.
+        run: Whether to prove the result by running it, or on labels only.
     """
 
-    inspection: Inspection
-    plan: Plan
-    narrowed: Narrowed
-    alive: Alive
-    proof: Proof
-    cost: tuple[Cost, Cost]
-    notes: tuple[str, ...] = ()
-
-    @cached_property
-    def model(self) -> onnx.ModelProto:
-        """The narrowed model, whole."""
-        return materialise(self.narrowed)
-
-    @property
-    def groups(self) -> tuple[Group, ...]:
-        """The groups of the original."""
-        return self.inspection.coupling.groups
-
-    def save(self, path: str | Path, *, unproven: bool = False) -> None:
-        """Write the model, and its plan beside it as ``<stem>.plan.json``.
-
-        Args:
-            path: The .onnx file to write; external data goes to ``<path>.data``.
-            unproven: Write it even though the proof failed.
-
-        Raises:
-            NotEquivalent: The proof failed.
-            GraphpruneError: The folder cannot be written.
-        """
-        if not self.proof.ok and not unproven:
-            raise not_equivalent(self.proof)
-        target = Path(path)
-        write(self.narrowed, target)
-        with replacing(plan_path(target)) as file:
-            file.write(self.plan.to_json().encode())
-
-
-def plan_path(model: Path) -> Path:
-    """Where the plan of a model file lies: ``out.onnx`` has ``out.plan.json``."""
-    return model.with_suffix(".plan.json")
+    criterion: str = "l2"
+    allocation: str = "uniform"
+    round_to: int = 1
+    keep: Sequence[str] = ()
+    exact: bool = False
+    shapes: Mapping[str, Shape] | None = None
+    seed: int = 0
+    run: bool = True
 
 
 def prune(
@@ -93,16 +69,9 @@ def prune(
     params: str | float | None = None,
     memory: str | float | None = None,
     channels: str | float | None = None,
-    criterion: str = "l2",
-    allocation: str = "uniform",
     data: Sequence[Feeds] | None = None,
-    round_to: int = 1,
-    keep: Sequence[str] = (),
-    exact: bool = False,
-    shapes: Mapping[str, Shape] | None = None,
-    seed: int = 0,
-    run: bool = True,
     stage: Stage | None = None,
+    **options: Any,
 ) -> Result:
     """Narrow a model to a budget and prove the result.
 
@@ -113,52 +82,67 @@ def prune(
         params: Budget of parameters.
         memory: Budget of activation memory in bytes.
         channels: Fraction of every group to keep.
-        criterion: How units are scored: see :func:`graphprune.passes.score.criteria`.
-        allocation: How widths are chosen: see :func:`graphprune.passes.allocate.policies`.
         data: Calibration batches, used as proof inputs too.
-        round_to: What narrowed channel counts should be multiples of.
-        keep: Patterns of layers that must stay whole.
-        exact: Narrow no group whose narrowing is only approximate.
-        shapes: Input shapes by name, where the model leaves them open.
-        seed: Of everything random.
-        run: Whether to prove the result by running it, or on labels only.
         stage: Called with the name of every stage as it begins.
+        **options: Fields of :class:`Options`.
 
     Raises:
         InvalidModel: It is not a usable ONNX model.
         InfeasibleBudget: No widths meet the budget.
-        UnsupportedModel: An operator cannot be respelled as the plan wants.
         BackendUnavailable: onnxruntime is not installed and ``run`` is true.
     """
-    say = stage or (lambda name: None)
-    budget = Budget.parse(
-        {"macs": macs, "params": params, "memory": memory, "channels": channels}
-    )
+    budget = Budget.parse({"macs": macs, "params": params, "memory": memory, "channels": channels})
+    feeds = [*(example_inputs or ()), *(data or ())]
+    return _prune(model, budget, Options(**options), feeds, stage or (lambda name: None))
+
+
+def _prune(
+    model: Model, budget: Budget, options: Options, feeds: Sequence[Feeds], say: Stage
+) -> Result:
+    """Decide and rewrite; what an operator has no words for is kept whole, with a note."""
     say("finding coupled channels")
-    inspection = inspect(model, shapes=shapes, keep=keep, exact=exact)
-    coupling = inspection.coupling
-    _require_groups(inspection)
-    say(f"scoring channels by {criterion}")
-    scores = score(criterion, coupling, inspection.lowered.contents, seed)
-    say(f"choosing widths ({allocation})")
-    cost_model = inspection.cost_model
-    bounds = budget.resolve(cost_model.full)
-    problem = Problem.of(coupling, scores, cost_model, bounds, round_to=round_to, seed=seed)
+    inspection = inspect(model, shapes=options.shapes, keep=options.keep, exact=options.exact)
+    notes: tuple[str, ...] = ()
+    while True:
+        _require_groups(inspection)
+        plan, alive, remarks = _decide(inspection, budget, options, say)
+        say("rewriting the graph")
+        try:
+            narrowed = narrow(inspection.lowered, inspection.coupling, alive)
+        except UnsupportedModel as error:
+            inspection, names = without(inspection, error)
+            notes += (f"{', '.join(names)} kept whole: {error.where}: {error.why}",)
+            continue
+        trial = _trial(options.run, feeds, options.seed)
+        return _finish(inspection, plan, alive, narrowed, trial, say, notes + remarks)
+
+
+def _decide(
+    inspection: Inspection, budget: Budget, options: Options, say: Stage
+) -> tuple[Plan, Alive, tuple[str, ...]]:
+    """Score, allocate, select: the plan, the units that live, remarks on the widths."""
+    coupling, seed = inspection.coupling, options.seed
+    say(f"scoring channels by {options.criterion}")
+    scores = score(options.criterion, coupling, inspection.lowered.contents, seed)
+    say(f"choosing widths ({options.allocation})")
+    costs = inspection.cost_model
+    bounds = budget.resolve(costs.full)
+    problem = Problem.of(coupling, scores, costs, bounds, round_to=options.round_to, seed=seed)
     widths, alive = fit(
         problem,
-        allocate(allocation, problem),
+        allocate(options.allocation, problem),
         lambda candidate: select("top", coupling, scores, candidate, seed),
     )
+    names = ("criterion", "allocation", "round_to")
     plan = Plan.of(
         coupling,
         alive,
         source=_source(inspection.lowered.model),
-        method={"criterion": criterion, "allocation": allocation, "round_to": round_to},
+        method={name: getattr(options, name) for name in names},
         budget=budget,
         seed=seed,
     )
-    trial = _trial(run, [*(example_inputs or ()), *(data or ())], seed)
-    return _finish(inspection, plan, alive, trial, say, widths.notes)
+    return plan, alive, widths.notes
 
 
 def _require_groups(inspection: Inspection) -> None:
@@ -208,44 +192,26 @@ def apply(
     say("finding coupled channels")
     inspection = inspect(model, shapes=shapes)
     alive = plan.alive(inspection.coupling)
-    trial = _trial(run, feeds, seed)
-    return _finish(inspection, plan, alive, trial, say, ())
+    say("rewriting the graph")
+    narrowed = narrow(inspection.lowered, inspection.coupling, alive)
+    return _finish(inspection, plan, alive, narrowed, _trial(run, feeds, seed), say, ())
 
 
 def _finish(
     inspection: Inspection,
     plan: Plan,
     alive: Alive,
+    narrowed: Narrowed,
     trial: Trial | None,
     say: Stage,
     notes: tuple[str, ...],
 ) -> Result:
-    """From a decided plan to a proven model."""
-    lowered, coupling = inspection.lowered, inspection.coupling
-    say("rewriting the graph")
-    narrowed = narrow(lowered, coupling, alive).with_metadata(METADATA_KEY, plan.to_json())
+    """From a rewritten model to a proven one."""
+    labelled = narrowed.with_metadata(METADATA_KEY, plan.to_json())
     say("proving the result")
-    proof = verify(lowered, coupling, alive, narrowed, trial)
+    proof = verify(inspection.lowered, inspection.coupling, alive, labelled, trial)
     cost = (inspection.cost_model.full, inspection.cost_model.exact(alive))
-    return Result(inspection, plan, narrowed, alive, proof, cost, notes)
-
-
-def embedded_plan(model: Model | OnnxModel) -> Plan:
-    """The plan inside a narrowed model's metadata.
-
-    Raises:
-        PlanMismatch: The model carries none.
-    """
-    opened = model if isinstance(model, OnnxModel) else load(model)
-    for entry in opened.proto.metadata_props:
-        if entry.key == METADATA_KEY:
-            return Plan.from_json(entry.value)
-    raise PlanMismatch(
-        "the model carries no plan",
-        where=str(opened.path or "the given proto"),
-        why="its metadata has no entry 'graphprune.plan'",
-        fix="give the plan: --plan FILE.plan.json",
-    )
+    return Result(inspection, plan, labelled, alive, proof, cost, notes)
 
 
 def check(
@@ -285,17 +251,3 @@ def check(
 
 def _trial(run: bool, feeds: Sequence[Feeds], seed: int, runs: int = 2) -> Trial | None:
     return Trial(execute, feeds, runs, seed, execute_float64) if run else None
-
-
-def not_equivalent(proof: Proof) -> NotEquivalent:
-    """The error for a failed proof."""
-    if not proof.replay.ok:
-        why = "; ".join(proof.replay.failures)
-    else:
-        worst = proof.masked.worst if proof.masked is not None else float("nan")
-        why = f"largest relative error {worst:.2g}, accepted are {proof.tolerance:.0e}"
-    return NotEquivalent(
-        "the narrowed model does not equal the masked original; nothing was written",
-        why=why,
-        fix="please report it; meanwhile exclude the layers named above with --keep",
-    )

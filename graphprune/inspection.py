@@ -8,10 +8,11 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from graphprune.cost import CostModel
-from graphprune.errors import BadData
+from graphprune.errors import BadData, UnsupportedModel
 from graphprune.frontends.onnx import Lowered, OnnxModel, load, lower
 from graphprune.groups import Coupling, Group
 from graphprune.ir.graph import Shape
@@ -65,6 +66,34 @@ def inspect(
     kept = tuple(g.name for g in coupling if g.name in protected or (exact and not g.exact))
     groups = tuple(g for g in coupling if g.name not in kept)
     return Inspection(lowered, replace(coupling, groups=groups), kept)
+
+
+def without(inspection: Inspection, error: UnsupportedModel) -> tuple[Inspection, tuple[str, ...]]:
+    """The same model, the groups kept whole that an operator cannot follow.
+
+    Args:
+        inspection: As it was.
+        error: What the narrow pass raised; its ``where`` names the operator.
+
+    Returns:
+        The inspection, and the names of the groups.
+
+    Raises:
+        UnsupportedModel: No group touches that operator.
+    """
+    coupling = inspection.coupling
+    near: set[int] = set()
+    for node in coupling.graph.nodes:
+        if node.title == error.where:
+            for name in (*node.inputs, *node.outputs):
+                for layer in coupling.layers.get(name, ()):
+                    near.update(np.unique(layer.ids).tolist())
+    names = tuple(g.name for g in coupling if near & set(g.units.ravel().tolist()))
+    if not names:
+        raise error
+    groups = tuple(g for g in coupling if g.name not in names)
+    narrower = replace(coupling, groups=groups)
+    return Inspection(inspection.lowered, narrower, inspection.kept + names), names
 
 
 def _protected(coupling: Coupling, keep: Sequence[str]) -> set[str]:

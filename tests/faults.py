@@ -18,7 +18,7 @@ from graphprune.passes.couple import couple
 from graphprune.passes.couple.context import Context
 from graphprune.passes.narrow import narrow
 from graphprune.passes.verify import Trial, verify
-from tests.oracle import drawn
+from tests.oracle import Widths, drawn
 
 Mistake = Callable[[Ids, Ids], tuple[Ids, Ids] | None]
 
@@ -28,10 +28,9 @@ def forgotten(left: Ids, right: Ids) -> None:
     return None
 
 
-def reversed_(left: Ids, right: Ids) -> tuple[Ids, Ids]:
-    """The equality pairs the first with the last."""
-    longest = int(np.argmax(left.shape))
-    return np.flip(left, longest), right
+def shifted(left: Ids, right: Ids) -> tuple[Ids, Ids]:
+    """The equality pairs every channel with the one before."""
+    return np.roll(left, 1, int(np.argmax(left.shape))), right
 
 
 @contextmanager
@@ -74,22 +73,29 @@ def places(model: onnx.ModelProto) -> list[tuple[str, str, int]]:
     return found
 
 
-def signature(coupling: Coupling) -> tuple[object, ...]:
-    """What the parameters' units are, whatever they are numbered."""
-    params = [v.name for v in coupling.graph.params]
-    return tuple(
-        (name, z.axis, z.ids.shape, z.ids.tobytes())
-        for name in params
-        for z in coupling.layers.get(name, ())
-    )
+def forgets_nothing(true: Coupling, mistaken: Coupling) -> bool:
+    """Whether every equality of the true units still holds: too many are no danger."""
+    pairs = np.unique(np.stack([_elements(true), _elements(mistaken)]), axis=1)
+    return bool(np.unique(pairs[0]).size == pairs.shape[1])
 
 
-def caught(model: onnx.ModelProto, seed: int) -> str:
-    """How a mistake shows in a plan that keeps one unit a row; empty where it does not."""
+def _elements(coupling: Coupling) -> Ids:
+    """The unit of every element of every parameter, axis by axis."""
+    found = []
+    for value in coupling.graph.params:
+        layers = {z.axis: z.ids for z in coupling.layers.get(value.name, ())}
+        for axis in range(len(value.known_shape)):
+            ids = layers.get(axis, np.zeros(1, np.int64))
+            found.append(np.broadcast_to(ids, value.known_shape).ravel())
+    return np.concatenate(found)
+
+
+def caught(model: onnx.ModelProto, seed: int, widths: Widths = "half") -> str:
+    """How a mistake shows in a plan of equal widths; empty where it does not."""
     lowered = lower(load(model))
     try:
         coupling = couple(lowered.graph)
-        alive = drawn(coupling, seed, "one")
+        alive = drawn(coupling, seed, widths)
         narrowed = narrow(lowered, coupling, alive)
         trial = Trial(execute, runs=1, precise=execute_float64)
         proof = verify(lowered, coupling, alive, narrowed, trial)

@@ -18,14 +18,15 @@ from graphprune.inspection import Inspection
 from graphprune.passes.narrow import narrow
 from graphprune.passes.verify import Proof, Trial, verify
 
-Widths = Literal["some", "one", "all"]
+Widths = Literal["some", "one", "half"]
 
 
 def drawn(coupling: Coupling, seed: int, widths: Widths = "some") -> Alive:
-    """Random units of random, smallest or full width; as many in every row of a group."""
+    """Random units of random, smallest or half the width; as many in every row of a group."""
     rng, alive = np.random.default_rng(seed), coupling.everything()
     for group in coupling:
-        counts = {"some": int(rng.integers(1, group.width + 1)), "one": 1, "all": group.width}
+        some = int(rng.integers(1, group.width + 1))
+        counts = {"some": some, "one": 1, "half": (group.width + 1) // 2}
         for row in group.units:
             alive[rng.permutation(row)[counts[widths] :]] = False
     return alive

@@ -22,10 +22,12 @@ _WARM_UP = 0.1
 
 
 def bench(
-    a: Annotated[Path, typer.Argument(help="An ONNX file, the baseline.", show_default=False)],
+    a: Annotated[
+        Path, typer.Argument(metavar="A", help="An ONNX file, the baseline.", show_default=False)
+    ],
     b: Annotated[
         Path | None,
-        typer.Argument(help="A file to compare with it.", show_default=False),
+        typer.Argument(metavar="[B]", help="A file to compare with it.", show_default=False),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to measure.")] = 10.0,
     threads: options.Threads = None,
@@ -115,6 +117,11 @@ def _sizes(feeds: Feeds) -> dict[str, Any]:
     return {name: list(array.shape) for name, array in feeds.items()}
 
 
+def _inputs(feeds: Feeds) -> str:
+    listed = ", ".join(f"{name} {shape}" for name, shape in _sizes(feeds).items())
+    return f"on onnxruntime with random inputs: {listed}"
+
+
 def _print_alone(durations: list[float], feeds: Feeds, json: bool) -> None:
     from graphprune.report import documents, latency, tables
     from graphprune.report.numbers import duration
@@ -125,7 +132,9 @@ def _print_alone(durations: list[float], feeds: Feeds, json: bool) -> None:
         return
     calls = found.pop("calls")
     parts = "   ".join(f"{name} {duration(value)}" for name, value in found.items())
-    tables.console().print(f"{parts}   ({calls:,} calls)")
+    console = tables.console()
+    console.print(_inputs(feeds), soft_wrap=True)
+    console.print(f"{parts}   ({calls:,} calls)")
 
 
 def _print_paired(found: Comparison, feeds: Feeds, json: bool) -> None:
@@ -136,6 +145,7 @@ def _print_paired(found: Comparison, feeds: Feeds, json: bool) -> None:
         typer.echo(documents.dumped({**found.to_dict(), "inputs": _sizes(feeds)}))
         return
     console = tables.console()
+    console.print(_inputs(feeds), soft_wrap=True)
     for name, side in (("A", found.a), ("B", found.b)):
         p50, p95 = duration(side.p50), duration(side.p95)
         console.print(f"{name}  p50 {p50}   p95 {p95}   ({side.calls:,} calls)")

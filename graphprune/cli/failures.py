@@ -7,10 +7,11 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
-from graphprune.errors import GraphpruneError
+from graphprune.errors import BackendError, BackendUnavailable, GraphpruneError
 
 ERROR = 2
 
@@ -72,3 +73,28 @@ def fail(error: GraphpruneError, as_json: bool, kind: str | None = None) -> None
         typer.secho(f"{kind}:", fg="red", bold=True, err=True, nl=False)
         typer.echo(f" {text}", err=True)
     sys.exit(ERROR)
+
+
+def explained(error: BackendError | BackendUnavailable, model: Path) -> GraphpruneError:
+    """An engine's error, with the way around it where it is the original that cannot be run.
+
+    Args:
+        error: What the engine said while a result was proven.
+        model: The original.
+    """
+    from graphprune.backends.base import get
+
+    fix = "prove it on labels only: --no-run"
+    if isinstance(error, BackendUnavailable):
+        fix = f"{error.fix}, or {fix}"
+        return BackendUnavailable(error.what, where=error.where, why=error.why, fix=fix)
+    try:
+        get("onnxruntime", optimization="none").build(model).close()
+    except BackendError as own:
+        return BackendError(
+            "onnxruntime cannot run the original model, so numbers cannot be compared",
+            where=str(model),
+            why=own.why or own.what,
+            fix=fix,
+        )
+    return error

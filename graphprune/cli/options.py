@@ -9,7 +9,7 @@ import typer
 
 _BUDGET, _CHOICE, _PROOF = "Budget (at least one)", "What to cut", "Proof"
 
-Model = Annotated[Path, typer.Argument(help="An ONNX file.", show_default=False)]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.", show_default=False)]
 Shapes = Annotated[
     list[str] | None,
     typer.Option(

@@ -11,8 +11,9 @@ import typer
 from typer.core import TyperCommand
 
 from graphprune.cli import files, options
+from graphprune.cli.failures import explained
 from graphprune.cli.progress import Stages
-from graphprune.errors import BackendError, BadData, GraphpruneError
+from graphprune.errors import BackendError, BackendUnavailable, BadData, GraphpruneError
 
 if TYPE_CHECKING:
     from graphprune.compiler import Result
@@ -101,8 +102,8 @@ class _Decision:
                 return compiler.apply(model, plan, feeds=feeds, **common)
             given = {name: value for name, value in self.chosen.items() if value is not None}
             return compiler.prune(model, data=feeds, **budget, **given, **common)
-        except BackendError as error:
-            raise _explained(error, model) from error
+        except (BackendError, BackendUnavailable) as error:
+            raise explained(error, model) from error
 
 
 def _check(
@@ -153,22 +154,6 @@ def _amount(name: str, text: str) -> float:
     except BadData as error:
         where = f"--{name} {text}"
         raise BadData(error.what, where=where, why=error.why, fix=error.fix) from error
-
-
-def _explained(error: BackendError, model: Path) -> BackendError:
-    """The error; where it is the original that cannot be run, with the way around it."""
-    from graphprune.backends.base import get
-
-    try:
-        get("onnxruntime", optimization="none").build(model).close()
-    except BackendError as own:
-        return BackendError(
-            "onnxruntime cannot run the original model, so numbers cannot be compared",
-            where=str(model),
-            why=own.why or own.what,
-            fix="narrow it on the proof by labels only: --no-run",
-        )
-    return error
 
 
 def _write(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from graphprune.cli import files, options
+from graphprune.cli.failures import explained
 from graphprune.cli.progress import Stages
+from graphprune.errors import BackendError, BackendUnavailable
 
 if TYPE_CHECKING:
     from graphprune.passes.verify import Proof
@@ -17,8 +19,12 @@ NOT_EQUIVALENT = 1
 
 
 def verify(
-    original: Annotated[Path, typer.Argument(help="The model before.", show_default=False)],
-    small: Annotated[Path, typer.Argument(help="The model after.", show_default=False)],
+    original: Annotated[
+        Path, typer.Argument(metavar="ORIGINAL", help="The model before.", show_default=False)
+    ],
+    small: Annotated[
+        Path, typer.Argument(metavar="SMALL", help="The model after.", show_default=False)
+    ],
     plan: options.EmbeddedPlan = None,
     data: options.Data = None,
     runs: options.Runs = 2,
@@ -43,8 +49,11 @@ def verify(
         found = files.plan(plan) if plan is not None else None
         feeds = files.proof_feeds(data, original, shapes)
         stage("proving")
-        settings = {"plan": found, "shapes": shapes, "feeds": feeds, "seed": seed}
-        proof = check(original, small, run=run, runs=runs, **settings)  # type: ignore[arg-type]
+        settings: dict[str, Any] = {"plan": found, "shapes": shapes, "feeds": feeds, "seed": seed}
+        try:
+            proof = check(original, small, run=run, runs=runs, **settings)
+        except (BackendError, BackendUnavailable) as error:
+            raise explained(error, original) from error
     _report(proof, json, quiet)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtrit
 
 from graphprune.backends.base import Engine
 from graphprune.data import Array
@@ -221,7 +221,7 @@ def _half_width(ratios: Floats, options: Pairing, rng: np.random.Generator) -> f
     resampled = ratios[index.reshape(options.resamples, -1)[:, :rounds]]
     error = float(np.median(resampled, axis=1).std()) * math.sqrt(rounds / (rounds - 1))
     freedom = max(2, rounds // length - 1)
-    return float(stats.t.ppf(0.5 + options.confidence / 2, freedom)) * error
+    return float(stdtrit(freedom, 0.5 + options.confidence / 2)) * error
 
 
 def _noise(log_a: Floats, options: Pairing, rng: np.random.Generator) -> float:

@@ -28,7 +28,7 @@ def proof_lines(proof: Proof) -> Iterator[str]:
 
 def _numbers(found: Comparison, tolerance: float) -> Iterator[str]:
     yield (
-        f"numbers: largest relative error against the masked original {found.worst:.1e} "
+        f"numbers: largest relative error against the masked original {found.worst:.2g} "
         f"(accepted: {tolerance:.0e})"
     )
     inputs = count(found.runs - found.given, "random input")

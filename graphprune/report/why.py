@@ -143,7 +143,8 @@ def why_lines(inspection: Inspection, found: tuple[Explanation, ...], width: int
 
 def _described(group: Group) -> str:
     rows = f" in each of {group.rows} rows" if group.rows > 1 else ""
-    return f"{group.name}: {count(group.width, 'channel')}{rows}, each removed from all of these at once"
+    channels = count(group.width, "channel")
+    return f"{group.name}: {channels}{rows}, each removed from all of these at once"
 
 
 def _members(group: Group, used: Mapping[str, tuple[Node, ...]], width: int) -> Iterator[str]:

@@ -64,7 +64,7 @@ def verify(
     narrowed: Narrowed,
     trial: Trial | None,
 ) -> Proof:
-    """Prove that a narrowed model computes what its plan says.
+    """Prove that a narrowed model computes what its plan (the units alive) says.
 
     Args:
         lowered: The original.
@@ -84,25 +84,31 @@ def verify(
     if trial is None:
         return Proof(labels, None, limit, approximate, why_not_run="asked not to run")
     feeds = trial.inputs(lowered)
-    small = trial.execute(materialise(narrowed), feeds)
     shift = None
     if approximate:
-        plain = trial.execute(materialise(Narrowed(lowered.model.proto, {}, lowered.model)), feeds)
-        shift = max(_errors(small, plain).values(), default=0.0)
+        whole = materialise(Narrowed(lowered.model.proto, {}, lowered.model))
+        small = trial.execute(materialise(narrowed), feeds)
+        shift = max(_errors(small, trial.execute(whole, feeds)).values(), default=0.0)
     left_out: tuple[str, ...] = ()
     if not emulated(lowered, coupling, alive):
         alive, left_out = _exact_part(coupling, alive), tuple(approximate)
         narrowed = narrow(lowered, coupling, alive)
-        small = trial.execute(materialise(narrowed), feeds)
-    reference = materialise(masked(lowered, coupling, alive))
-    dtypes = {v.dtype for v in lowered.graph.values.values()}
-    errors = _errors(small, trial.execute(reference, feeds))
-    comparison = Comparison(errors, len(feeds), len(trial.feeds))
-    if (trial.float64 or comparison.worst > limit) and not dtypes & {"float16", "bfloat16"}:
-        comparison = _precisely(materialise(narrowed), reference, comparison, trial, feeds)
+    pair = materialise(narrowed), materialise(masked(lowered, coupling, alive))
+    comparison = _compare(*pair, trial, feeds)
+    half = {v.dtype for v in lowered.graph.values.values()} & {"float16", "bfloat16"}
+    if (trial.float64 or comparison.worst > limit) and not half:
+        comparison = _precisely(*pair, comparison, trial, feeds)
     if comparison.precision == "float64":
         limit = tolerance({"float64"})
     return Proof(labels, comparison, limit, approximate, shift, left_out)
+
+
+def _compare(
+    narrowed: onnx.ModelProto, reference: onnx.ModelProto, trial: Trial, feeds: Sequence[Feeds]
+) -> Comparison:
+    """Both models on every feed."""
+    errors = _errors(trial.execute(narrowed, feeds), trial.execute(reference, feeds))
+    return Comparison(errors, len(feeds), len(trial.feeds))
 
 
 def _precisely(

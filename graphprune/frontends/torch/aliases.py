@@ -7,6 +7,7 @@ every channel where it was; an operator for which that is not so has no rule, an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -34,8 +35,17 @@ class Aliases:
     def __init__(self, graph: Any) -> None:
         self._root: dict[Any, Any] = {}
         self.mutated: set[Any] = set()
+        self.enter(graph, {})
+
+    def enter(self, graph: Any, given: Mapping[Any, Any]) -> None:
+        """Look into another graph.
+
+        Args:
+            graph: The body of a region.
+            given: The outer node behind each of its placeholders.
+        """
         for node in graph.nodes:
-            self._root[node] = node
+            self._root[node] = self.root(given.get(node, node))
             if node.op == "call_function" and node.all_input_nodes and _shares(node.target):
                 self._root[node] = self.root(node.all_input_nodes[0])
             self.mutated.update(self.root(operand) for operand in written(node))

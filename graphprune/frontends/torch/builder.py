@@ -64,6 +64,12 @@ class Builder:
                 self._bound[other] = name
         self._bound[node] = name
 
+    def outdate(self, node: Any) -> None:
+        """Known contents were written into: constants read from that memory hold the old ones."""
+        for other in [n for n in self._bound if self.aliases.same(node, n)]:
+            if self.values[self._bound[other]].kind == "const":
+                del self._bound[other]
+
     def value(self, node: Any) -> str:
         """The name of the value that an FX node stands for.
 

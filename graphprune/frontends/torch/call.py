@@ -102,7 +102,7 @@ class Call:
             return ()
         return tuple(_int(v, name) for v in (value if isinstance(value, list | tuple) else [value]))
 
-    def int(self, name: str, default: int = 0) -> int:
+    def integer(self, name: str, default: int = 0) -> int:
         """An argument that is one integer."""
         value = self.arguments.get(name)
         return default if value is None else _int(value, name)
@@ -113,7 +113,7 @@ class Call:
 
     def axis(self, rank: int, name: str = "dim") -> int:
         """An axis argument, counted from the front."""
-        return self.int(name) % max(rank, 1)
+        return self.integer(name) % max(rank, 1)
 
     def axes(self, rank: int, name: str = "dim") -> tuple[int, ...]:
         """An argument of one or more axes, counted from the front; all of them where empty."""

@@ -67,8 +67,8 @@ class Constants:
         if any(value is None for value in numbers.values()):
             return False
         read: Callable[[Any], Any] = lambda n: numbers[n] if n in numbers else self._held[n]  # noqa: E731
-        args = torch.fx.map_arg(node.args, read)
-        kwargs = dict(torch.fx.map_arg(node.kwargs, read))
+        args = torch.fx.node.map_arg(node.args, read)
+        kwargs = dict(torch.fx.node.map_arg(node.kwargs, read))
         kwargs.pop("pin_memory", None)
         if kwargs.get("device") is not None:
             kwargs["device"] = "cpu"
