@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from graphprune.data import Array
 from graphprune.frontends.onnx import load, lower
 from graphprune.passes.couple import couple
 from graphprune.passes.narrow import operators as _operators  # noqa: F401  fills the table
 from graphprune.passes.narrow import parameters, shuffle
 from graphprune.passes.narrow.cuts import Cut, cuts
-from graphprune.passes.narrow.respell import RESPELL, Edit, SetAttribute, SetOperand, Site
+from graphprune.passes.narrow.respell import RESPELL, Edit, Respell, SetAttribute, SetOperand, Site
 from tests.faults import Mistake, caught, forgotten, forgets_nothing, mistaken, places, shifted
 from tests.nets import NETS, build
 
@@ -50,18 +52,17 @@ def test_without_a_mistake_nothing_is_noticed() -> None:
         assert [caught(build(name), seed) for seed in range(3)] == [""] * 3
 
 
-def respelled(patch: pytest.MonkeyPatch, op: str, wrong: type[Edit] | None = None) -> None:
-    """Operands of an operator come out reversed, or are left as they were."""
+def respelled(op: str, wrong: Callable[[Array], Array]) -> Respell:
+    """The rule of an operator, whose operands come out wrong."""
     true = RESPELL[op]
 
     def rule(site: Site) -> list[Edit]:
-        edits: list[Edit] = []
-        for edit in true(site):
-            if isinstance(edit, SetOperand):
-                edits.append(SetOperand(edit.index, np.flip(edit.value)))
-        return edits
+        return [
+            SetOperand(e.index, wrong(e.value)) if isinstance(e, SetOperand) else e
+            for e in true(site)
+        ]
 
-    patch.setitem(RESPELL, op, rule)
+    return rule
 
 
 @pytest.mark.parametrize(
@@ -72,14 +73,12 @@ def respelled(patch: pytest.MonkeyPatch, op: str, wrong: type[Edit] | None = Non
         ("zero_padded_shortcut", "Pad"),
         ("pixel_shuffle", "Reshape"),
         ("attention_split", "Reshape"),
-        ("global_context", "Expand"),
+        ("attention_grouped_query", "Expand"),
         ("resized", "Resize"),
     ],
 )
-def test_reversed_operands_are_noticed(
-    name: str, op: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    respelled(monkeypatch, op)
+def test_reversed_operands_are_noticed(name: str, op: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RESPELL, op, respelled(op, np.flip))
     assert {caught(build(name), seed) for seed in range(3)} <= {"replay", "InvalidModel"}
 
 
@@ -94,15 +93,11 @@ def test_what_is_not_respelled_is_noticed(op: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_slice_that_starts_too_late_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    true = RESPELL["Slice"]
-
-    def late(site: Site) -> list[Edit]:
-        return [
-            SetOperand(e.index, e.value + 1) if isinstance(e, SetOperand) else e for e in true(site)
-        ]
-
-    monkeypatch.setitem(RESPELL, "Slice", late)
-    assert {caught(build("rolled_channels"), seed) for seed in range(3)} <= {"replay", "InvalidModel"}
+    monkeypatch.setitem(RESPELL, "Slice", respelled("Slice", lambda bounds: bounds + 1))
+    assert {caught(build("rolled_channels"), seed) for seed in range(3)} <= {
+        "replay",
+        "InvalidModel",
+    }
 
 
 def test_a_shuffle_in_the_wrong_order_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,14 +111,14 @@ def off_by_one(cut: Cut) -> Cut:
     return Cut(cut.axis, cut.rows, np.maximum(cut.kept - 1, 0), cut.extents)
 
 
-@pytest.mark.parametrize("name", ["resnet", "flatten_linear", "attention", "lstm", "grouped_by_rows"])
+@pytest.mark.parametrize(
+    "name", ["resnet", "flatten_linear", "attention", "lstm", "grouped_by_rows"]
+)
 def test_parameters_cut_in_the_wrong_place_are_noticed(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Labels cannot see it: they say what a parameter should hold, numbers what it does."""
-    monkeypatch.setattr(
-        parameters, "cuts", lambda *args: tuple(off_by_one(c) for c in cuts(*args))
-    )
+    monkeypatch.setattr(parameters, "cuts", lambda *args: tuple(off_by_one(c) for c in cuts(*args)))
     assert {caught(build(name), seed) for seed in range(3)} == {"masked"}
 
 
@@ -135,7 +130,9 @@ def test_a_parameter_that_stays_whole_is_noticed(
     for group in couple(lower(load(model)).graph):
         left = group.members[-1].param
         monkeypatch.setattr(
-            parameters, "cuts", lambda c, n, alive, left=left: () if n == left else cuts(c, n, alive)
+            parameters,
+            "cuts",
+            lambda c, n, alive, left=left: () if n == left else cuts(c, n, alive),
         )
         assert caught(model, 0), left
 

@@ -86,6 +86,8 @@ def _numbers(layer: Layer, alive: Alive, mean: bool, dtype: str) -> NDArray[Any]
 
 
 def _real(dtype: str) -> np.dtype[Any]:
-    return np.dtype(helper.tensor_dtype_to_np_dtype(onnx.TensorProto.BFLOAT16)) if (
-        dtype == "bfloat16"
-    ) else np.dtype(dtype)
+    return (
+        np.dtype(helper.tensor_dtype_to_np_dtype(onnx.TensorProto.BFLOAT16))
+        if (dtype == "bfloat16")
+        else np.dtype(dtype)
+    )

@@ -66,9 +66,7 @@ def _shapes(coupling: Coupling, alive: Alive, graph: Graph) -> list[str]:
                 continue
             wanted = coupling.shape(name, alive)
             if after != wanted:
-                failures.append(
-                    f"'{name}' has shape {list(after)}, the plan says {list(wanted)}"
-                )
+                failures.append(f"'{name}' has shape {list(after)}, the plan says {list(wanted)}")
     for name in coupling.graph.outputs:
         if name not in graph.values and name not in graph.outputs:
             failures.append(f"output '{name}' is missing")

@@ -77,38 +77,39 @@ def verify(
         BackendError: The original itself cannot be run.
     """
     labels = replay(coupling, alive, lower(narrowed.as_model(), lowered.inputs))
-    approximate = {
-        g.name: g.approximate for g in coupling if g.approximate and not alive[g.units].all()
-    }
-    limit = tolerance({v.dtype for v in lowered.graph.values.values()})
+    touched = (g for g in coupling if g.approximate and not alive[g.units].all())
+    approximate = {g.name: g.approximate for g in touched}
+    limit = tolerance(_dtypes(lowered))
     if trial is None:
         return Proof(labels, None, limit, approximate, why_not_run="asked not to run")
     feeds = trial.inputs(lowered)
-    shift = None
-    if approximate:
-        whole = materialise(Narrowed(lowered.model.proto, {}, lowered.model))
-        small = trial.execute(materialise(narrowed), feeds)
-        shift = max(_errors(small, trial.execute(whole, feeds)).values(), default=0.0)
+    small = trial.execute(materialise(narrowed), feeds)
+    shift = _shift(lowered, small, trial, feeds) if approximate else None
     left_out: tuple[str, ...] = ()
     if not emulated(lowered, coupling, alive):
         alive, left_out = _exact_part(coupling, alive), tuple(approximate)
         narrowed = narrow(lowered, coupling, alive)
-    pair = materialise(narrowed), materialise(masked(lowered, coupling, alive))
-    comparison = _compare(*pair, trial, feeds)
-    half = {v.dtype for v in lowered.graph.values.values()} & {"float16", "bfloat16"}
-    if (trial.float64 or comparison.worst > limit) and not half:
-        comparison = _precisely(*pair, comparison, trial, feeds)
-    if comparison.precision == "float64":
-        limit = tolerance({"float64"})
+        small = trial.execute(materialise(narrowed), feeds)
+    reference = materialise(masked(lowered, coupling, alive))
+    errors = _errors(small, trial.execute(reference, feeds))
+    comparison = Comparison(errors, len(feeds), len(trial.feeds))
+    if (trial.float64 or comparison.worst > limit) and not _dtypes(lowered) & {
+        "float16",
+        "bfloat16",
+    }:
+        comparison = _precisely(materialise(narrowed), reference, comparison, trial, feeds)
+    limit = tolerance({"float64"}) if comparison.precision == "float64" else limit
     return Proof(labels, comparison, limit, approximate, shift, left_out)
 
 
-def _compare(
-    narrowed: onnx.ModelProto, reference: onnx.ModelProto, trial: Trial, feeds: Sequence[Feeds]
-) -> Comparison:
-    """Both models on every feed."""
-    errors = _errors(trial.execute(narrowed, feeds), trial.execute(reference, feeds))
-    return Comparison(errors, len(feeds), len(trial.feeds))
+def _dtypes(lowered: Lowered) -> set[str]:
+    return {v.dtype for v in lowered.graph.values.values()}
+
+
+def _shift(lowered: Lowered, small: Outputs, trial: Trial, feeds: Sequence[Feeds]) -> float:
+    """How far the narrowed outputs are from the original's."""
+    whole = materialise(Narrowed(lowered.model.proto, {}, lowered.model))
+    return max(_errors(small, trial.execute(whole, feeds)).values(), default=0.0)
 
 
 def _precisely(
