@@ -22,7 +22,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "graphprune"
 LINKS = ("passes", "backends")
 
-CROSS_CUTTING = {"test_layout.py"}
+CROSS_CUTTING = {
+    "test_layout.py",
+    "test_properties.py",
+    "frontends/onnx/test_operator_suite.py",
+    "zoo/test_light_models.py",
+    "zoo/test_shared_models.py",
+    "zoo/test_torchvision_exports.py",
+}
 """Tests of several modules at once, by their path below tests/; all others mirror one module."""
 
 LONGEST_FILE = 300

@@ -58,6 +58,7 @@ class Editor:
     nodes: dict[int, onnx.NodeProto] = field(default_factory=dict)
     deleted: set[int] = field(default_factory=set)
     before: dict[int, list[onnx.NodeProto]] = field(default_factory=dict)
+    after: dict[int, list[onnx.NodeProto]] = field(default_factory=dict)
     initializers: list[onnx.TensorProto] = field(default_factory=list)
     tensors: dict[str, Source] = field(default_factory=dict)
     resized: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -65,6 +66,7 @@ class Editor:
 
     def __post_init__(self) -> None:
         proto = self.lowered.model.proto
+        self.opset = self.lowered.model.opset("")
         self._names = {n for node in self.lowered.natives for n in node.proto.output}
         self._unread: set[str] = set()
         self._inputs = {i.name for i in proto.graph.input}
@@ -95,7 +97,7 @@ class Editor:
     def constant(self, base: str, array: Array) -> str:
         """A new initializer."""
         name = self.unique(base)
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.initializers.append(numpy_helper.from_array(np.asarray(array), name))
         return name
 
     def read_once(self, name: str) -> bool:
@@ -122,6 +124,17 @@ class Editor:
         for i, name in enumerate(node.input):
             if aliases.get(name, name) == old:
                 node.input[i] = new
+
+    def rename(self, index: int, old: str) -> None:
+        """Give a node's result another name, wherever it is read but in sub-graphs."""
+        new = self.unique(old)
+        node = self.node(index)
+        node.output[:] = [new if name == old else name for name in node.output]
+        readers = [n.index for n in self.lowered.natives if old in n.proto.input]
+        nodes = [self.node(i) for i in readers]
+        nodes += [n for place in (self.before, self.after) for p in place.values() for n in p]
+        for reader in nodes:
+            reader.input[:] = [new if name == old else name for name in reader.input]
 
     def operand(self, index: int, position: int, name: str) -> None:
         """Set one operand, filling up omitted ones before it."""
@@ -159,6 +172,8 @@ class Editor:
                 readers.update(n for n in proto.input if n)
                 for graph in self.lowered.model.subgraphs(proto):
                     readers.update(_mentioned(graph))
+        written = [n for place in (self.before, self.after) for p in place.values() for n in p]
+        readers.update(name for node in written for name in node.input)
         readers.update(o.name for o in self.lowered.model.proto.graph.output)
         suspects = {n for i in self.deleted for n in natives[i].proto.input} | self.orphans
         for native in reversed(natives):
@@ -170,6 +185,10 @@ class Editor:
             for name in native.proto.input:
                 readers[name] -= 1
                 suspects.add(name)
+        opened = self._opened_calls()
+        for index, call in enumerate(self.lowered.model.proto.graph.node):
+            if index not in opened:  # a call names operands that its function may not read
+                readers.update(call.input)
         self._unread = {n for n in suspects if not readers[n] and n not in self._inputs}
 
     def finish(self) -> Narrowed:
@@ -193,7 +212,7 @@ class Editor:
 
     def _opened_calls(self) -> set[int]:
         """Function calls whose body must be edited and is therefore written out."""
-        touched = set(self.nodes) | self.deleted | set(self.before)
+        touched = set(self.nodes) | self.deleted | set(self.before) | set(self.after)
         return {n.call for n in self.lowered.natives if n.opened and n.index in touched}
 
     def _emit(self) -> Iterable[onnx.NodeProto]:
@@ -209,6 +228,7 @@ class Editor:
             yield from self.before.get(native.index, ())
             if native.index not in self.deleted:
                 yield self.nodes.get(native.index, native.proto)
+            yield from self.after.get(native.index, ())
 
     def _retype(self, proto: onnx.ModelProto) -> None:
         """Declared shapes of what became narrower; symbolic dimensions stay."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 
 from graphprune.frontends.onnx import Lowered
-from graphprune.frontends.onnx.native import Native
 from graphprune.groups import Alive, Coupling
 from graphprune.ir import Node
 from graphprune.passes.narrow import operators as _operators  # noqa: F401  fills the table
@@ -38,14 +37,16 @@ def narrow(lowered: Lowered, coupling: Coupling, alive: Alive) -> Narrowed:
     patcher = Patcher(editor, folded, lowered)
     canonical: dict[int, list[Node]] = defaultdict(list)
     for node in coupling.graph.nodes:
-        canonical[node.origin[-1]].append(node)
+        for index in node.origin[-1:]:
+            canonical[index].append(node)
     for native in lowered.natives:
         folded.visit(native)
-        if native.op_type == "ConstantOfShape" and native.proto.output[0] in shapes:
+        if native.op_type == "ConstantOfShape" and native.proto.output[0] in coupling.graph.values:
             canonical[native.index].append(Node("reshape", (), tuple(native.proto.output)))
         for node in canonical.get(native.index, ()):
             _rewrite(Site(node, native, coupling, alive, folded), editor, patcher)
         patcher.restore(native)
+    patcher.pins.outputs()
     parameters.cut(editor, coupling, alive)
     editor.prune_dead()
     return editor.finish()
@@ -55,7 +56,7 @@ def _rewrite(site: Site, editor: Editor, patcher: Patcher) -> None:
     """One canonical node's edits."""
     names = (*site.node.inputs, *site.node.outputs)
     touched = any(n and n in editor.resized for n in names)
-    if site.node.family == "opaque" or not (touched or _arithmetic_changed(site.native, site)):
+    if site.node.family == "opaque" or not (touched or _arithmetic_changed(site, editor)):
         return
     if site.node.op == "shuffle":
         shuffle.rewrite(site, editor)
@@ -68,5 +69,6 @@ def _rewrite(site: Site, editor: Editor, patcher: Patcher) -> None:
             patcher.set(site.native, edit.index, edit.value)
 
 
-def _arithmetic_changed(native: Native, site: Site) -> bool:
-    return any(site.folded.changed(name) for name in native.proto.input)
+def _arithmetic_changed(site: Site, editor: Editor) -> bool:
+    natives = [editor.lowered.natives[i] for i in site.node.origin] or [site.native]
+    return any(site.folded.changed(name) for native in natives for name in native.proto.input)

@@ -44,9 +44,7 @@ def import_domains(proto: onnx.ModelProto, lowered: Lowered, opened: set[int]) -
 def _same(native: Native, domain: str, version: int) -> bool:
     """Whether an operator has the same form under two versions of its operator set."""
     try:
-        forms = [
-            defs.get_schema(native.proto.op_type, v, domain) for v in (native.opset, version)
-        ]
+        forms = [defs.get_schema(native.proto.op_type, v, domain) for v in (native.opset, version)]
     except defs.SchemaError:
         return False
     if forms[0].since_version == forms[1].since_version:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import helper
 
 from graphprune.errors import InvalidModel, UnsupportedModel
 from graphprune.frontends.onnx import Lowered, lower
 from graphprune.frontends.onnx.native import Native
 from graphprune.passes.narrow.edit import Editor
+from graphprune.passes.narrow.pins import Pins, blend
 from graphprune.passes.narrow.refold import Refold
 
 # Operands that a respelling rule answers for; all others must keep their old contents.
@@ -36,6 +36,7 @@ class Patcher:
 
     def __init__(self, editor: Editor, folded: Refold, lowered: Lowered) -> None:
         self._editor, self._folded, self._lowered = editor, folded, lowered
+        self.pins = Pins(editor, folded, lowered)
 
     @cached_property
     def _other(self) -> Lowered | None:
@@ -44,10 +45,10 @@ class Patcher:
             return None
         fixed = self._lowered.model.proto.graph.input
         dims = {i.name: i.type.tensor_type.shape.dim for i in fixed}
-        for step in (32, 0):
+        for factor, step in ((1, 32), (2, 0), (1, 0)):
             shapes = {
                 name: tuple(
-                    n if dims[name][a].dim_value > 0 else n + (1 if n == 1 else step)
+                    n if dims[name] and dims[name][a].dim_value > 0 else max(n * factor + step, 2)
                     for a, n in enumerate(shape)
                 )
                 for name, shape in self._lowered.inputs.items()
@@ -61,7 +62,7 @@ class Patcher:
     def dynamic(self, name: str) -> NDArray[np.bool_]:
         """Which elements of a folded value depend on symbolic dimensions."""
         here = np.asarray(self._lowered.known[name])
-        if not self._lowered.symbolic or name in self._lowered.model.tensors:
+        if name not in self.pins.computed:
             return np.zeros(here.shape, np.bool_)
         there = self._other.known.get(name) if self._other is not None else None
         if there is None or np.shape(there) != here.shape:
@@ -79,8 +80,13 @@ class Patcher:
             self._replace(native, position, wanted, name or native.title)
             return
         current = np.asarray(self._folded.now(name))
+        if name not in self.pins.computed:
+            self._replace(native, position, wanted.astype(current.dtype), name)
+            return
         dynamic = self.dynamic(name)
-        if current.shape != np.shape(wanted) or not dynamic.any():
+        if current.shape != np.shape(wanted):
+            if dynamic.any():
+                raise _stuck(native)
             self._replace(native, position, wanted.astype(current.dtype), name)
             return
         wrong = np.asarray(current != wanted)
@@ -89,12 +95,7 @@ class Patcher:
         if stuck.any():
             free = native.op_type == "Reshape" and not (wanted == -1).any()
             if stuck.sum() > 1 or not free:
-                raise UnsupportedModel(
-                    f"{native.op_type} cannot follow the plan",
-                    where=native.title,
-                    why="an extent that must change is computed from a symbolic dimension",
-                    fix="exclude its channels with --keep, or export with fixed dimensions",
-                )
+                raise _stuck(native)
             literal[stuck] = -1
         self._patch(native, position, name, wrong, literal.astype(current.dtype))
 
@@ -117,11 +118,8 @@ class Patcher:
         editor = self._editor
         if self._in_concat(name, wrong, literal):
             return
-        mask, values = editor.constant(name, wrong), editor.constant(name, literal)
-        result = editor.unique(name)
-        node = helper.make_node("Where", [mask, values, name], [result], name=result)
-        editor.before.setdefault(native.index, []).append(node)
-        editor.operand(native.index, position, result)
+        place = editor.before.setdefault(native.index, [])
+        editor.operand(native.index, position, blend(editor, name, wrong, literal, place))
 
     def _in_concat(self, name: str, wrong: NDArray[np.bool_], literal: NDArray[Any]) -> bool:
         """Change the literals among the pieces of a Concat; False where one is computed."""
@@ -160,14 +158,21 @@ class Patcher:
         return {name: n for n in self._lowered.natives for name in n.proto.output if name}
 
     def restore(self, native: Native) -> None:
-        """Numbers that only looked at a shape keep their contents: sqrt(d) stays what it was.
-
-        Raises:
-            UnsupportedModel: Such a number depends on a symbolic dimension as well.
-        """
+        """Numbers that only looked at a shape keep their contents: sqrt(d) stays what it was."""
         if any(name in self._lowered.known for name in native.proto.output):
             return
         ruled = _RULED.get(native.op_type, ())
         for position, name in enumerate(native.proto.input):
             if position not in ruled and self._folded.changed(name):
-                self.set(native, position, np.asarray(self._lowered.known[name]))
+                place = self._editor.before.setdefault(native.index, [])
+                self._editor.operand(native.index, position, self.pins.name(name, place))
+                self._editor.orphans.add(name)
+
+
+def _stuck(native: Native) -> UnsupportedModel:
+    return UnsupportedModel(
+        f"{native.op_type} cannot follow the plan",
+        where=native.title,
+        why="an extent that must change is computed from a symbolic dimension",
+        fix="exclude its channels with --keep, or export with fixed dimensions",
+    )

@@ -81,7 +81,8 @@ class Pins:
             name = maker.proto.output[0]
             old, new = self._lowered.known[name], self._folded.now(name)
             extents = np.asarray(old)
-            self._pinned[name] = blend(self._editor, clone.output[0], extents != new, extents, place)
+            wrong = np.asarray(extents != new)
+            self._pinned[name] = blend(self._editor, clone.output[0], wrong, extents, place)
 
     def _size(self, maker: Native, place: list[onnx.NodeProto]) -> str:
         """A Size is the product of a shape, some of whose extents are put back."""
@@ -102,11 +103,9 @@ class Pins:
         for value in sorted(name for name in fixed if self._folded.changed(name)):
             maker = self._makers[value]
             after = self._editor.after.setdefault(maker.index, [])
-            moved = self._editor.rename(maker.index, value)
-            self._folded.alias(moved, value)
+            self._editor.rename(maker.index, value)
+            self._pinned = {}  # what was repeated so far may come later in the graph
             old = self.name(value, after)
-            for node in after:
-                node.input[:] = [moved if name == value else name for name in node.input]
             after.append(helper.make_node("Identity", [old], [value], name=value))
 
 

@@ -34,6 +34,10 @@ class Refold:
         """Contents of a folded value after narrowing."""
         return self._changed.get(name, self._known[name])
 
+    def shape(self, name: str) -> Shape:
+        """A value's shape after narrowing."""
+        return self._shapes.get(name, self._values[name].known_shape)
+
     def changed(self, name: str) -> bool:
         """Whether a folded value differs from what it was."""
         return name in self._changed
