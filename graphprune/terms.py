@@ -79,10 +79,13 @@ class Terms:
 
 def itemsize(dtype: str) -> float:
     """Bytes of one element; a half for packed four-bit types, 4 for a name nobody knows."""
+    if dtype in _ITEMSIZE:
+        # First of all: once ml_dtypes is imported NumPy knows these names, and counts them unpacked.
+        return _ITEMSIZE[dtype]
     try:
         return float(np.dtype(dtype).itemsize)
     except TypeError:
-        return _ITEMSIZE.get(dtype, 1.0 if dtype.startswith("float8") else 4.0)
+        return 1.0 if dtype.startswith("float8") else 4.0
 
 
 def add_up(weights: NDArray[np.generic], where: Ids, length: int) -> Floats:

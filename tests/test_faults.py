@@ -15,7 +15,7 @@ from graphprune.passes.narrow import operators as _operators  # noqa: F401  fill
 from graphprune.passes.narrow import parameters, shuffle
 from graphprune.passes.narrow.cuts import Cut, cuts
 from graphprune.passes.narrow.respell import RESPELL, Edit, Respell, SetAttribute, SetOperand, Site
-from tests.faults import Mistake, caught, forgotten, forgets_nothing, mistaken, places, shifted
+from tests.faults import Mistake, caught, forgets_nothing, forgotten, mistaken, places, shifted
 from tests.nets import NETS, build
 
 A_FAMILY = 2  # equalities of every family that are tried in a network

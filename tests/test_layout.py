@@ -23,6 +23,7 @@ PACKAGE = ROOT / "graphprune"
 LINKS = ("passes", "backends")
 
 CROSS_CUTTING = {
+    "test_faults.py",
     "test_layout.py",
     "test_properties.py",
     "frontends/onnx/test_operator_suite.py",

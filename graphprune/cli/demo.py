@@ -17,8 +17,8 @@ from graphprune.cli.progress import Stages
 from graphprune.errors import BadData
 
 if TYPE_CHECKING:
-    from graphprune.compiler import Result
     from graphprune.measure.paired import Comparison
+    from graphprune.result import Result
 
 NOT_EQUIVALENT = 1
 _BUDGET, _MULTIPLE = "0.5", 8

@@ -89,6 +89,15 @@ def input_specs(model: OnnxModel) -> tuple[InputSpec, ...]:
     return tuple(specs)
 
 
+def assumed(model: OnnxModel, given: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
+    """The inputs of which a size is neither fixed by the model nor given."""
+    return tuple(
+        spec.name
+        for spec in input_specs(model)
+        if spec.name not in given and not all(isinstance(dim, int) for dim in spec.shape)
+    )
+
+
 def proof_feeds(
     path: Path | None, model: Path, given: Mapping[str, tuple[int, ...]]
 ) -> tuple[Feeds, ...]:

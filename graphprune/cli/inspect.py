@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -18,27 +18,11 @@ _SHOWN = 10
 
 def inspect(
     model: options.Model,
-    why: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LAYER",
-            help="Explain one layer: the group of every axis with all its members, or the chain "
-            "of operations to what froze it. A name, a part of one, or a pattern with * and ?.",
-        ),
-    ] = None,
+    why: options.Why = None,
     keep: options.Keep = None,
     shape: options.Shapes = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="List every frozen axis with its reason.")
-    ] = False,
-    picture: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.png|FILE.svg",
-            help="Draw the layers with their widths and groups; what an embedded plan removed is "
-            "hatched. Needs graphprune[plot].",
-        ),
-    ] = None,
+    everything: options.Everything = False,
+    picture: options.Picture = None,
     json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -49,16 +33,18 @@ def inspect(
     """
     from graphprune.inspection import inspect as find
 
-    found = find(model, shapes=files.shapes(shape), keep=keep or ())
+    shapes = files.shapes(shape)
+    found = find(model, shapes=shapes, keep=keep or ())
+    assumed = files.assumed(found.lowered.model, shapes)
     size = files.model_bytes(found.lowered.model)
     if picture is not None:
         _draw(found, picture)
     if json:
-        _print_json(found, size, why)
+        _print_json(found, size, assumed, why)
     elif why is not None:
         _print_why(found, why)
     else:
-        _print(found, size, everything or verbose)
+        _print(found, size, assumed, everything or verbose)
 
 
 def _draw(found: Inspection, target: Path) -> None:
@@ -68,11 +54,11 @@ def _draw(found: Inspection, target: Path) -> None:
     draw(found, pruned_widths(found), target)
 
 
-def _print_json(found: Inspection, size: int, why: str | None) -> None:
+def _print_json(found: Inspection, size: int, assumed: tuple[str, ...], why: str | None) -> None:
     from graphprune.report import documents
     from graphprune.report.why import explain
 
-    document = documents.inspection_document(found, size)
+    document = documents.inspection_document(found, size, assumed)
     if why is not None:
         document["why"] = [explanation.to_dict() for explanation in explain(found, why)]
     typer.echo(documents.dumped(document))
@@ -87,20 +73,13 @@ def _print_why(found: Inspection, why: str) -> None:
         output.print(line, soft_wrap=True)
 
 
-def _print(found: Inspection, size: int, everything: bool) -> None:
+def _print(found: Inspection, size: int, assumed: tuple[str, ...], everything: bool) -> None:
     from graphprune.report import tables
 
     output = tables.console()
-    values = found.coupling.graph.values
-    assumed = " (sizes left open are assumed; set them with --shape)"
-    inputs = ", ".join(
-        f"{name}: {values[name].dtype}[{','.join(map(str, shape))}]"
-        for name, shape in found.lowered.inputs.items()
-    )
-    output.print(
-        f"{found.lowered.model.path}  {inputs}{assumed if found.lowered.symbolic else ''}",
-        soft_wrap=True,
-    )
+    output.print(str(found.lowered.model.path), style="bold", soft_wrap=True)
+    for line in tables.input_lines(found, assumed):
+        output.print(line, soft_wrap=True)
     output.print(tables.costs_text(found.cost_model.full, size))
     output.print()
     if found.coupling.groups:

@@ -59,6 +59,26 @@ Verbose = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
+Why = Annotated[
+    str | None,
+    typer.Option(
+        "--why",
+        metavar="LAYER",
+        help="Explain one layer: the group of every axis with all its members, or the chain of "
+        "operations to what froze it. A name, a part of one, or a pattern with * and ?.",
+    ),
+]
+Everything = Annotated[bool, typer.Option("--all", help="List every frozen axis with its reason.")]
+Picture = Annotated[
+    Path | None,
+    typer.Option(
+        "--picture",
+        metavar="FILE.png|FILE.svg",
+        help="Draw the layers with their widths and groups; what an embedded plan removed is "
+        "hatched. Needs graphprune[plot].",
+    ),
+]
+
 Output = Annotated[
     Path,
     typer.Option(
@@ -99,7 +119,7 @@ Channels = Annotated[
         "--channels",
         metavar="FRACTION",
         rich_help_panel=_BUDGET,
-        help="Fraction of every group that stays at most: 0.5, 50%.",
+        help="Fraction of every group that stays: 0.5, 50%.",
     ),
 ]
 

@@ -16,9 +16,9 @@ from graphprune.cli.progress import Stages
 from graphprune.errors import BackendError, BackendUnavailable, BadData, GraphpruneError
 
 if TYPE_CHECKING:
-    from graphprune.compiler import Result
     from graphprune.measure.paired import Comparison
     from graphprune.report.outcome import Outcome
+    from graphprune.result import Result
 
 NOT_EQUIVALENT = 1
 
@@ -211,7 +211,7 @@ def _report(outcome: Outcome, json: bool, verbose: bool, quiet: bool) -> None:
     Raises:
         Exit: The proof failed.
     """
-    from graphprune.compiler import not_equivalent, plan_path
+    from graphprune.result import not_equivalent, plan_path
 
     result, output = outcome.result, outcome.output
     if json:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from graphprune.compiler import Result
 from graphprune.groups import Frozen, Group
 from graphprune.inspection import Inspection
 from graphprune.report.layers import weight_layers
 from graphprune.report.tables import macs_shares
+from graphprune.result import Result
 
 
 def dumped(document: Any) -> str:
@@ -27,12 +28,15 @@ def _finite(node: Any) -> Any:
     return None if isinstance(node, float) and not math.isfinite(node) else node
 
 
-def inspection_document(inspection: Inspection, size: int | None) -> dict[str, Any]:
+def inspection_document(
+    inspection: Inspection, size: int | None, assumed: Sequence[str] = ()
+) -> dict[str, Any]:
     """Everything that was found in a model.
 
     Args:
         inspection: What was found.
         size: Bytes of its files, or None.
+        assumed: Inputs whose shape is neither fixed nor given.
     """
     model, coupling = inspection.lowered.model, inspection.coupling
     shares = macs_shares(inspection.cost_model)
@@ -45,7 +49,7 @@ def inspection_document(inspection: Inspection, size: int | None) -> dict[str, A
             name: {"shape": list(shape), "dtype": values[name].dtype}
             for name, shape in inspection.lowered.inputs.items()
         },
-        "shapes_assumed": inspection.lowered.symbolic,
+        "shapes_assumed": list(assumed),
         "cost": {**asdict(inspection.cost_model.full), "bytes": size},
         "groups": [_group(group, shares[group.name]) for group in coupling],
         "frozen": [_frozen(frozen) for frozen in coupling.frozen],

@@ -99,16 +99,20 @@ def weight_layers(coupling: Coupling) -> tuple[WeightLayer, ...]:
     found = []
     for node in coupling.graph.nodes:
         place = _place(node, weights)
-        if place is None or coupling.graph.values[node.outputs[0]].shape is None:
+        if place is None or coupling.graph.values[place.result].shape is None:
             continue
-        weight, axis = place
-        width = coupling.graph.values[node.outputs[0]].known_shape[axis]
-        owners = Counter(homes[unit] for unit in _line(coupling, node.outputs[0], axis).tolist())
+        line = _line(coupling, place.result, place.axis)
+        owners = Counter(homes[unit] for unit in line.tolist())
         owners.pop("", None)
-        kind = _kind(coupling, node)
-        name = names[weights[weight]]
         found.append(
-            WeightLayer(name, node.title, _FAMILIES[node.family], kind, width, dict(owners))
+            WeightLayer(
+                name=names[weights[place.weight]],
+                title=node.title,
+                family=_FAMILIES[node.family],
+                kind=_kind(coupling, node),
+                width=coupling.graph.values[place.result].known_shape[place.axis],
+                groups=dict(owners),
+            )
         )
     return tuple(found)
 
@@ -124,21 +128,38 @@ def _weights(coupling: Coupling) -> dict[str, str]:
     return roots
 
 
-def _place(node: Node, weights: Mapping[str, str]) -> tuple[str, int] | None:
-    """A layer's weight, and the axis of its first result that the weight's filters make."""
-    if node.family not in _FAMILIES or not node.outputs[0]:
+@dataclass(frozen=True)
+class _Place:
+    """A layer's weight, and the axis of a result that the weight's filters make."""
+
+    weight: str
+    result: str
+    axis: int
+
+
+def _place(node: Node, weights: Mapping[str, str]) -> _Place | None:
+    if node.family not in _FAMILIES:
         return None
-    if node.family in ("conv", "conv_transpose"):
-        return (node.inputs[1], 1) if node.inputs[1] in weights else None
-    if node.family != "contract":
-        return (node.inputs[1], 3) if node.inputs[1] in weights else None
+    if node.family == "contract":
+        return _product(node, weights)
+    index, result = next((i, name) for i, name in enumerate(node.outputs) if name)
+    if node.inputs[1] not in weights:
+        return None
+    # The first result of a recurrent layer has directions before its hidden units, states have not.
+    axis = 1 if node.family in ("conv", "conv_transpose") else 2 if index else 3
+    return _Place(node.inputs[1], result, axis)
+
+
+def _product(node: Node, weights: Mapping[str, str]) -> _Place | None:
     left, right, out = letters(node)
     known = [name in weights for name in node.inputs[:2]]
     if sum(known) != 1:
         return None
     own, other = (left, right) if known[0] else (right, left)
     free = [letter for letter in own if letter in out and letter not in other]
-    return (node.inputs[known.index(True)], out.index(free[-1])) if free else None
+    if not free:
+        return None
+    return _Place(node.inputs[known.index(True)], node.outputs[0], out.index(free[-1]))
 
 
 def _homes(coupling: Coupling) -> list[str]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from graphprune.compiler import Result, plan_path
 from graphprune.measure.paired import Comparison
 from graphprune.passes.verify import Proof
 from graphprune.report import latency, proofs, tables
+from graphprune.result import Result, plan_path
 
 
 @dataclass(frozen=True)

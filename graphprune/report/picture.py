@@ -48,17 +48,22 @@ def pruned_widths(inspection: Inspection) -> dict[str, int]:
         Widths by group name; empty where there is no plan, or where narrowing changed which
         channels are coupled, so that groups cannot be told from their order.
     """
-    from graphprune.compiler import embedded_plan
+    from graphprune.result import embedded_plan
 
     try:
         plan = embedded_plan(inspection.lowered.model)
     except PlanMismatch:
         return {}
-    groups = inspection.coupling.groups
-    now = [(group.width, group.rows) for group in groups]
-    if now != [(group.kept, group.rows) for group in plan.groups]:
+    cut = {(param, axis) for param, axes in plan.kept.items() for axis in axes}
+    groups = [
+        group
+        for group in inspection.coupling
+        if any((m.param, str(m.axis)) in cut or group.rows > 1 for m in group.members)
+    ]
+    planned = [group for group in plan.groups if group.kept < group.width or group.rows > 1]
+    if [(g.width, g.rows) for g in groups] != [(g.kept, g.rows) for g in planned]:
         return {}
-    return {g.name: planned.width for g, planned in zip(groups, plan.groups, strict=True)}
+    return {g.name: before.width for g, before in zip(groups, planned, strict=True)}
 
 
 def bars(inspection: Inspection, before: Mapping[str, int]) -> tuple[Bar, ...]:

@@ -56,7 +56,7 @@ def _approximate(proof: Proof) -> Iterator[str]:
     if proof.left_out:
         yield f"  left whole in the comparison of numbers: {', '.join(proof.left_out)}"
     if proof.shift is not None:
-        yield f"  outputs are up to {proof.shift:.1%} away from the original's, unmasked"
+        yield f"  outputs are up to {proof.shift:.1%} away from the unpruned model's: no error"
 
 
 def verdict(proof: Proof) -> tuple[str, str]:

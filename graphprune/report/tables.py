@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TextIO
 
 import numpy as np
@@ -89,6 +89,20 @@ def _listed(group: Group, role: str, names: Mapping[str, str], room: int) -> str
         return "–"
     more = f" +{len(found) - 1}" if len(found) > 1 else ""
     return shortened(found[0], room - len(more)) + more
+
+
+def input_lines(inspection: Inspection, assumed: Collection[str]) -> Iterator[str]:
+    """The shape of every input, and whether it was assumed.
+
+    Args:
+        inspection: What was found.
+        assumed: Inputs whose shape is neither fixed nor given.
+    """
+    values = inspection.coupling.graph.values
+    for name, shape in inspection.lowered.inputs.items():
+        sizes = ",".join(map(str, shape))
+        remark = " (assumed; give it with --shape)" if name in assumed else ""
+        yield f"{name}: {values[name].dtype}[{sizes}]{remark}"
 
 
 def costs_text(cost: Cost, size: int | None) -> Text:

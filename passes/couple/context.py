@@ -195,4 +195,3 @@ class Context:
     def why_fixed(self, name: str) -> str:
         """Why a value has channels that cannot be removed."""
         return self.fixed.get(name, f"'{name}' has fixed channels")
-

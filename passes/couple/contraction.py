@@ -89,7 +89,9 @@ def _lower(layer: Layer, order: str, out: str) -> Layer:
     """From letter order to the result's axes."""
     present = [order.index(c) for c in out]
     summed = tuple(i for i in range(len(order)) if i not in present)
-    ids = np.squeeze(layer.ids.transpose(present + list(summed)), tuple(range(len(out), len(order))))
+    ids = np.squeeze(
+        layer.ids.transpose(present + list(summed)), tuple(range(len(out), len(order)))
+    )
     return Layer(ids, out.index(order[layer.axis]))
 
 

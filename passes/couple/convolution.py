@@ -139,9 +139,7 @@ def _whole(ctx: Context, node: Node, lines: Ids, sizes: tuple[int, int, int]) ->
     return ctx.choose(node.outputs[0], (groups, max(sizes[1:]) if columns > 1 else 0)) == 0
 
 
-def _whole_groups(
-    ctx: Context, node: Node, source: Layer | None, lines: Ids, groups: int
-) -> None:
+def _whole_groups(ctx: Context, node: Node, source: Layer | None, lines: Ids, groups: int) -> None:
     """One label a group on both sides."""
     ctx.equate(lines, lines[:, :1])
     if source is None:
@@ -162,9 +160,7 @@ def _inner(ctx: Context, w: str, groups: int, repeat: int) -> Layer | None:
     return ctx.bind(w, Layer(full, 1))
 
 
-def _grouped_transpose(
-    ctx: Context, node: Node, source: Layer | None, groups: int
-) -> Layer | None:
+def _grouped_transpose(ctx: Context, node: Node, source: Layer | None, groups: int) -> Layer | None:
     """Whole groups: the weight's first axis and the result lose them together."""
     w = node.inputs[1]
     rows, per_group = ctx.along(w, 0), ctx.shape(w)[1]

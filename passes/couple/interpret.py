@@ -74,9 +74,7 @@ def settle(ctx: Context) -> tuple[Ids, tuple[Ids, ...]]:
     for _ in range(_ROUNDS):
         classes = ctx.labels.solve()
         found: Resolution = resolve(ctx.partitions.values(), classes)
-        pairs = found.ties or tuple(
-            pieces.ties(found.families, pieces.lines(ctx.layers, classes))
-        )
+        pairs = found.ties or tuple(pieces.ties(found.families, pieces.lines(ctx.layers, classes)))
         if not pairs:
             return classes, found.families
         for left, right in pairs:
@@ -93,9 +91,7 @@ def other_choices(ctx: Context, classes: Ids) -> list[dict[str, int]]:
     Splits that meet have to agree, which the sizes alone cannot tell: all that froze are tried
     with their next best axis, with their innermost and with their outermost one.
     """
-    frozen = {
-        name: sizes for name, (ids, sizes) in ctx.splits.items() if not np.any(classes[ids])
-    }
+    frozen = {name: sizes for name, (ids, sizes) in ctx.splits.items() if not np.any(classes[ids])}
     tried: list[dict[str, int]] = []
     for pick in (_next_best, _innermost, _outermost):
         wanted = {name: pick(sizes, ctx.choices[name]) for name, sizes in frozen.items()}

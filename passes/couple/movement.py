@@ -32,9 +32,7 @@ def transpose(ctx: Context, node: Node) -> None:
     """Axes change places."""
     perm = node.ints("perm")
     layers = ctx.of(node.inputs[0])
-    ctx.set(
-        node.outputs[0], [Layer(x.ids.transpose(perm), perm.index(x.axis)) for x in layers]
-    )
+    ctx.set(node.outputs[0], [Layer(x.ids.transpose(perm), perm.index(x.axis)) for x in layers])
 
 
 @rule("slice")
@@ -47,7 +45,9 @@ def slice_(ctx: Context, node: Node) -> None:
         if layer.axis in strided:
             ctx.freeze(layer, f"'{node.title}' takes every n-th channel")
             continue
-        parts = tuple(s if n > 1 else slice(None) for s, n in zip(index, layer.ids.shape, strict=True))
+        parts = tuple(
+            s if n > 1 else slice(None) for s, n in zip(index, layer.ids.shape, strict=True)
+        )
         kept.append(Layer(layer.ids[parts], layer.axis))
     ctx.set(node.outputs[0], kept)
 
@@ -151,8 +151,13 @@ def expand(ctx: Context, node: Node) -> None:
     x, y = node.inputs[0], node.outputs[0]
     rank = len(ctx.shape(y))
     layers = [views.align(layer, rank) for layer in ctx.of(x)]
-    old = (1,) * (rank - len(ctx.shape(x))) + ctx.shape(x)
-    grown = [i for i, n in enumerate(ctx.shape(y)) if n > 1 and old[i] == 1]
+    old, new = ctx.shape_before(x) or ctx.shape(x), ctx.shape_before(y) or ctx.shape(y)
+    old = (1,) * (rank - len(old)) + old
+    grown = [i for i, n in enumerate(new) if n > 1 and old[i] == 1]
+    for layer in layers:
+        if layer.axis in grown:
+            ctx.freeze(layer, f"'{node.title}' repeats it")
+    layers = [layer for layer in layers if layer.axis not in grown]
     layers += [spread(ctx.labels.fresh(y, i, (ctx.shape(y)[i],)), i, rank) for i in grown]
     ctx.set(y, layers)
 
@@ -199,7 +204,11 @@ def depth_to_space(ctx: Context, node: Node) -> None:
     line, block = channels(ctx, node.inputs[0]), node.int("block") ** 2
     if line is None:
         return
-    lines = line.ids.reshape(-1, block) if node.attrs["channel_first"] else line.ids.reshape(block, -1).T
+    lines = (
+        line.ids.reshape(-1, block)
+        if node.attrs["channel_first"]
+        else line.ids.reshape(block, -1).T
+    )
     ctx.equate(lines, lines[:, :1])
     ctx.set(node.outputs[0], [spread(lines[:, 0], 1, 4)])
 

@@ -6,7 +6,7 @@ A partition is a matrix of labels; whatever is removed, every line of it must lo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,10 +39,12 @@ def resolve(partitions: Iterable[Ids], classes: Ids) -> Resolution:
     matrices: list[Ids] = []
     ties: list[tuple[Ids, Ids]] = []
     for labels in partitions:
-        matrix, tie = _simplify(classes[labels])
-        ties += tie
-        if matrix is not None:
-            matrices.append(matrix)
+        for matrix in _demands(classes[labels]):
+            ordered = np.sort(matrix, axis=1)
+            if (matrix == 0).any() or (ordered[:, 1:] == ordered[:, :-1]).any():
+                ties.append((matrix, matrix[:1]))
+            else:
+                matrices.append(matrix)
     if ties:
         return Resolution((), tuple(ties))
     families: list[Ids] = []
@@ -57,16 +59,15 @@ def resolve(partitions: Iterable[Ids], classes: Ids) -> Resolution:
     return Resolution(tuple(families), tuple(ties))
 
 
-def _simplify(matrix: Ids) -> tuple[Ids | None, list[tuple[Ids, Ids]]]:
-    """Without repeated and frozen columns; None where nothing is left to ask."""
-    matrix = np.unique(matrix, axis=1)
-    matrix = matrix[:, matrix.any(axis=0)]
-    if matrix.shape[1] == 0 or (matrix == matrix[:1]).all():
-        return None, []
-    ordered = np.sort(matrix, axis=1)
-    if (matrix == 0).any() or (ordered[:, 1:] == ordered[:, :-1]).any():
-        return None, [(matrix, matrix[:1])]
-    return matrix, []
+def _demands(matrix: Ids) -> Iterator[Ids]:
+    """Different columns, apart by how often they stand there, without those that ask nothing.
+
+    A column twice weighs twice: lines lose equally many if columns of every weight do.
+    """
+    columns, times = np.unique(matrix, axis=1, return_counts=True)
+    varies = (columns != columns[:1]).any(axis=0)
+    for count in np.unique(times[varies]):
+        yield columns[:, varies & (times == count)]
 
 
 def _components(matrices: Sequence[Ids]) -> list[list[Ids]]:

@@ -36,9 +36,7 @@ def fuse_shuffles(graph: Graph) -> Graph:
     return replace(graph, values=values, nodes=kept)
 
 
-def _fuse(
-    graph: Graph, last: Node, makers: dict[str, Node], readers: Counter[str]
-) -> Node | None:
+def _fuse(graph: Graph, last: Node, makers: dict[str, Node], readers: Counter[str]) -> Node | None:
     """The shuffle that a chain ending in this node is, or None."""
     if last.op != "reshape":
         return None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.groups import Alive, Coupling, Ids, Layer
+
+_BLOCK = 1 << 21  # elements that are read from a file at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,34 @@ def take(array: NDArray[Any], wanted: tuple[Cut, ...]) -> NDArray[Any]:
         picked = picked.reshape(*cut.extents, -1, *moved.shape[len(order) :])
         array = picked.transpose(np.argsort((*order, *others)))
     return np.ascontiguousarray(array)
+
+
+def take_rows(
+    read: Callable[[int, int], NDArray[Any]], shape: Sequence[int], wanted: tuple[Cut, ...]
+) -> NDArray[Any]:
+    """As :func:`take`, of a tensor in a file, which is never whole in memory.
+
+    Args:
+        read: Gives the part of the tensor between two indices of its first axis.
+        shape: Of the whole tensor.
+        wanted: From :func:`cuts`, none of them by rows.
+    """
+    by_axis = {cut.axis: cut.kept[0] for cut in wanted}
+    first = by_axis.pop(0, np.arange(shape[0]))
+    others = tuple(cut for cut in wanted if cut.axis)
+    result: NDArray[Any] | None = None
+    width = max(1, _BLOCK // max(1, prod(shape[1:])))
+    for start in range(0, shape[0], width):
+        low, high = np.searchsorted(first, (start, start + width))
+        if low == high:
+            continue
+        block = read(start, min(start + width, shape[0]))
+        part = take(block[first[low:high] - start], others)
+        if result is None:
+            result = np.empty((first.size, *part.shape[1:]), part.dtype)
+        result[low:high] = part
+    assert result is not None, "every cut keeps something"
+    return result
 
 
 def dead(coupling: Coupling, alive: Alive) -> Iterator[str]:

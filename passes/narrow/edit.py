@@ -146,12 +146,17 @@ class Editor:
     def attribute(self, index: int, name: str, value: int | float | tuple[int, ...] | None) -> None:
         """Set or remove an attribute."""
         node = self.node(index)
-        kept = [a for a in node.attribute if a.name != name]
-        if value is not None:
-            plain = list(value) if isinstance(value, tuple) else value
-            kept.append(helper.make_attribute(name, plain))
-        del node.attribute[:]
-        node.attribute.extend(kept)
+        places = [i for i, a in enumerate(node.attribute) if a.name == name]
+        if value is None:
+            for i in reversed(places):
+                del node.attribute[i]
+            return
+        plain = list(value) if isinstance(value, tuple) else value
+        changed = helper.make_attribute(name, plain)
+        if places:
+            node.attribute[places[0]].CopyFrom(changed)
+        else:
+            node.attribute.append(changed)
 
     def set_constant(self, source: str, array: Array) -> None:
         """New contents for a Constant node."""
@@ -185,10 +190,9 @@ class Editor:
             for name in native.proto.input:
                 readers[name] -= 1
                 suspects.add(name)
-        opened = self._opened_calls()
-        for index, call in enumerate(self.lowered.model.proto.graph.node):
-            if index not in opened:  # a call names operands that its function may not read
-                readers.update(call.input)
+        for index in {n.call for n in natives if n.opened} - self._opened_calls():
+            # A call names operands that its function may not read.
+            readers.update(self.lowered.model.proto.graph.node[index].input)
         self._unread = {n for n in suspects if not readers[n] and n not in self._inputs}
 
     def finish(self) -> Narrowed:
@@ -205,7 +209,13 @@ class Editor:
         if len(kept) < len(proto.graph.initializer):
             del proto.graph.initializer[:]
             proto.graph.initializer.extend(kept)
-        proto.graph.initializer.extend(self.initializers)
+        if proto.ir_version >= 4:
+            proto.graph.initializer.extend(self.initializers)
+        gone = {name for i in self.deleted for name in self.lowered.natives[i].proto.output}
+        infos = [i for i in proto.graph.value_info if i.name not in gone | self._unread]
+        if len(infos) < len(proto.graph.value_info):
+            del proto.graph.value_info[:]
+            proto.graph.value_info.extend(infos)
         self._retype(proto)
         import_domains(proto, self.lowered, self._opened_calls())
         return Narrowed(proto, dict(self.tensors), self.lowered.model)
@@ -219,6 +229,12 @@ class Editor:
         opened = self._opened_calls()
         calls = self.lowered.model.proto.graph.node
         written: set[int] = set()
+        if self.lowered.model.proto.ir_version < 4:  # every initializer had to be an input then
+            for tensor in self.initializers:
+                if tensor.name in self.tensors:
+                    contents = self.tensors.pop(tensor.name)()
+                    tensor = numpy_helper.from_array(contents, tensor.name)
+                yield helper.make_node("Constant", [], [tensor.name], tensor.name, value=tensor)
         for native in self.lowered.natives:
             if native.opened and native.call not in opened:
                 if native.call not in written:

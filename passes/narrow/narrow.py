@@ -41,7 +41,7 @@ def narrow(lowered: Lowered, coupling: Coupling, alive: Alive) -> Narrowed:
             canonical[index].append(node)
     for native in lowered.natives:
         folded.visit(native)
-        if native.op_type == "ConstantOfShape" and native.proto.output[0] in coupling.graph.values:
+        if native.op_type == "ConstantOfShape" and _filled(coupling, native.proto.output[0]):
             canonical[native.index].append(Node("reshape", (), tuple(native.proto.output)))
         for node in canonical.get(native.index, ()):
             _rewrite(Site(node, native, coupling, alive, folded), editor, patcher)
@@ -50,6 +50,11 @@ def narrow(lowered: Lowered, coupling: Coupling, alive: Alive) -> Narrowed:
     parameters.cut(editor, coupling, alive)
     editor.prune_dead()
     return editor.finish()
+
+
+def _filled(coupling: Coupling, name: str) -> bool:
+    """Whether a value is a parameter that a node makes of one number."""
+    return name in coupling.graph.values and coupling.graph.values[name].kind == "param"
 
 
 def _rewrite(site: Site, editor: Editor, patcher: Patcher) -> None:

@@ -3,47 +3,113 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import onnx
 
+from graphprune.errors import UnsupportedModel
 from graphprune.groups import Alive, Coupling
 from graphprune.ir import Value
-from graphprune.passes.narrow.cuts import Cut, cuts, take
+from graphprune.ir.graph import Shape
+from graphprune.passes.narrow.cuts import Cut, cuts, take, take_rows
 from graphprune.passes.narrow.edit import Editor, Source
+
+# Operators that look at the shape or the type of an operand only.
+_INDIFFERENT = {("Shape", 0), ("Size", 0), ("CastLike", 1), ("Identity", 0)}
+Kind = tuple[object, ...]
 
 
 def cut(editor: Editor, coupling: Coupling, alive: Alive) -> None:
-    """Record the cut of every parameter that loses something."""
+    """Record the cut of every parameter that loses something.
+
+    Args:
+        editor: Takes the edits.
+        coupling: Of the original graph.
+        alive: Whether each unit lives.
+    """
     uses: dict[str, list[Value]] = defaultdict(list)
     for value in coupling.graph.params:
         uses[value.source].append(value)
-    readers: dict[str, set[int]] = defaultdict(set)
-    for node in coupling.graph.nodes:
-        for name in node.inputs:
-            readers[name].update(node.origin)
+    reading = _Reading(editor, coupling)
     for source, values in uses.items():
         wanted = {v.name: cuts(coupling, v.name, alive) for v in values}
         if not any(wanted.values()) or source not in editor.lowered.tensors:
             continue  # untouched, or a filled tensor, whose shape operand says it all
-        if len({_key(w) for w in wanted.values()}) == 1:
+        if len({_key(w) for w in wanted.values()}) == 1 and not reading.otherwise(source):
             shape = coupling.shape(values[0].name, alive)
             _in_place(editor, source, wanted[values[0].name], shape)
         else:
-            _clone(editor, coupling, alive, source, wanted, readers)
+            _clone(editor, coupling, alive, source, wanted, reading)
 
 
-def _key(wanted: Sequence[Cut]) -> tuple[object, ...]:
+def _key(wanted: Sequence[Cut]) -> Kind:
     return tuple(c.key for c in wanted)
+
+
+class _Reading:
+    """Which operand of which native node every use of a parameter is.
+
+    Args:
+        editor: Knows the native nodes.
+        coupling: Knows the uses.
+    """
+
+    def __init__(self, editor: Editor, coupling: Coupling) -> None:
+        self._editor = editor
+        sources = {v.name: v.source for v in coupling.graph.params}
+        self._uses: dict[tuple[int, str], list[str]] = defaultdict(list)
+        for node in coupling.graph.nodes:
+            for index in node.origin[-1:]:
+                for name in node.inputs:
+                    if name in sources:
+                        self._uses[index, sources[name]].append(name)
+        self._places: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+        aliases = editor.lowered.aliases
+        for native in editor.lowered.natives:
+            for position, name in enumerate(native.proto.input):
+                indifferent = (native.op_type, position) in _INDIFFERENT
+                if name in aliases or (name in editor.lowered.tensors and not indifferent):
+                    self._places[aliases.get(name, name)][native.index].append(position)
+
+    def otherwise(self, source: str) -> bool:
+        """Whether something reads a tensor in a way that coupling did not see."""
+        return any((index, source) not in self._uses for index in self._places[source])
+
+    def places(self, source: str, use: str) -> Iterator[tuple[int, int]]:
+        """Native node and operand of every place where a use stands.
+
+        Raises:
+            UnsupportedModel: A node reads a tensor several times, and it is not clear which is
+                which.
+        """
+        for index, positions in self._places[source].items():
+            uses = self._uses[index, source]
+            if set(uses) == {use}:
+                yield from ((index, position) for position in positions)
+            elif len(uses) == len(positions):
+                both = zip(uses, positions, strict=True)
+                yield from ((index, position) for name, position in both if name == use)
+            elif use in uses:
+                raise UnsupportedModel(
+                    f"tensor '{source}' cannot be narrowed",
+                    where=self._editor.lowered.natives[index].title,
+                    why="one operation reads it several times, each time to be cut otherwise",
+                    fix=f"exclude it: --keep {source}",
+                )
 
 
 def _contents(editor: Editor, source: str, wanted: tuple[Cut, ...]) -> Source:
     """How to get the cut tensor, whenever it is asked for."""
     lowered = editor.lowered
-    return lambda: take(lowered.model.read(lowered.tensors[source]), wanted)
+    tensor = lowered.tensors[source]
+    plain = wanted and not any(c.rows for c in wanted) and lowered.model.in_file(tensor)
+    if plain:
+        return lambda: take_rows(partial(lowered.model.rows, tensor), tensor.dims, wanted)
+    return lambda: take(lowered.model.read(tensor), wanted)
 
 
-def _in_place(editor: Editor, source: str, wanted: tuple[Cut, ...], shape: tuple[int, ...]) -> None:
+def _in_place(editor: Editor, source: str, wanted: tuple[Cut, ...], shape: Shape) -> None:
     """All readers agree: the tensor keeps its name."""
     contents = _contents(editor, source, wanted)
     editor.resized[source] = shape
@@ -59,11 +125,11 @@ def _clone(
     alive: Alive,
     source: str,
     wanted: dict[str, tuple[Cut, ...]],
-    readers: dict[str, set[int]],
+    reading: _Reading,
 ) -> None:
     """Readers disagree: each kind of cut gets a tensor of its own."""
     editor.resized.pop(source, None)
-    names: dict[tuple[object, ...], str] = {(): source}
+    names: dict[Kind, str] = {(): source}
     for use, how in wanted.items():
         key = _key(how)
         if key not in names:
@@ -75,7 +141,7 @@ def _clone(
             )
             editor.tensors[names[key]] = _contents(editor, source, how)
             editor.resized[names[key]] = shape
-        for index in readers[use] if key else ():
-            editor.rewire(index, source, names[key])
+        for index, position in reading.places(source, use) if key else ():
+            editor.operand(index, position, names[key])
     aliases = editor.lowered.aliases
     editor.orphans.update({source}, (name for name in aliases if aliases[name] == source))

@@ -43,16 +43,15 @@ class Patcher:
         """The same model with other symbolic extents: what differs there is dynamic."""
         if not self._lowered.symbolic:
             return None
-        fixed = self._lowered.model.proto.graph.input
-        dims = {i.name: i.type.tensor_type.shape.dim for i in fixed}
+        inputs = self._lowered.model.proto.graph.input
+        dims = {i.name: i.type.tensor_type.shape.dim for i in inputs}
         for factor, step in ((1, 32), (2, 0), (1, 0)):
-            shapes = {
-                name: tuple(
-                    n if dims[name] and dims[name][a].dim_value > 0 else max(n * factor + step, 2)
-                    for a, n in enumerate(shape)
-                )
-                for name, shape in self._lowered.inputs.items()
-            }
+            shapes = {}
+            for name, shape in self._lowered.inputs.items():
+                fixed = [d.dim_value > 0 for d in dims[name]] or [False] * len(shape)
+                varied = [2 if n == 1 else n * factor + step for n in shape]
+                both = zip(fixed, shape, varied, strict=True)
+                shapes[name] = tuple(n if stays else other for stays, n, other in both)
             try:
                 return lower(self._lowered.model, shapes)
             except InvalidModel:

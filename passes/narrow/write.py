@@ -96,11 +96,7 @@ def _append(tensor: onnx.TensorProto, narrowed: Narrowed, stream: IO[bytes], loc
 
 def _missing(tensor: onnx.TensorProto, narrowed: Narrowed) -> bool:
     """Whether the contents of an initializer are not in the proto."""
-    return (
-        tensor.name in narrowed.tensors
-        or external.is_external(tensor)
-        or (tensor.name in narrowed.model.spans and not in_proto(tensor))
-    )
+    return tensor.name in narrowed.tensors or narrowed.model.in_file(tensor)
 
 
 def _content(tensor: onnx.TensorProto, narrowed: Narrowed) -> wire.Content:

@@ -80,24 +80,44 @@ def verify(
     labels = replay(coupling, alive, lower(narrowed.as_model(), lowered.inputs))
     touched = (g for g in coupling if g.approximate and not alive[g.units].all())
     approximate = {g.name: g.approximate for g in touched}
-    limit = tolerance(_dtypes(lowered))
-    if trial is None:
-        return Proof(labels, None, limit, approximate, why_not_run="asked not to run")
+    silent = "asked not to run"
+    proof = Proof(labels, None, tolerance(_dtypes(lowered)), approximate, why_not_run=silent)
+    return proof if trial is None else _run(lowered, coupling, alive, narrowed, trial, proof)
+
+
+def _run(
+    lowered: Lowered,
+    coupling: Coupling,
+    alive: Alive,
+    narrowed: Narrowed,
+    trial: Trial,
+    proof: Proof,
+) -> Proof:
+    """The proof on labels completed by what the models compute."""
     feeds = trial.inputs(lowered)
     small = trial.execute(materialise(narrowed), feeds)
-    shift = _shift(lowered, small, trial, feeds) if approximate else None
-    left_out: tuple[str, ...] = ()
+    if proof.approximate:
+        proof = replace(proof, shift=_shift(lowered, small, trial, feeds))
+    known: dict[str, float] = {}
     if not emulated(lowered, coupling, alive):
-        alive, left_out = _exact_part(coupling, alive), tuple(approximate)
+        # The file itself can at least be compared with what the plan makes of the original.
+        again = materialise(narrow(lowered, coupling, alive))
+        found = _errors(small, trial.execute(again, feeds))
+        known = {k: error for k, error in found.items() if not error <= proof.tolerance}
+        alive = _exact_part(coupling, alive)
+        proof = replace(proof, left_out=tuple(proof.approximate))
         narrowed = narrow(lowered, coupling, alive)
         small = trial.execute(materialise(narrowed), feeds)
     reference = materialise(masked(lowered, coupling, alive))
-    errors = _errors(small, trial.execute(reference, feeds))
-    comparison = Comparison(errors, len(feeds), len(trial.feeds))
-    if (trial.float64 or comparison.worst > limit) and not _dtypes(lowered) & _HALVES:
+    large = trial.execute(reference, feeds)
+    if not any(_finite(array) for outputs in large for array in outputs.values()):
+        return replace(proof, why_not_run="no output is finite on these inputs; give others")
+    comparison = Comparison(_errors(small, large), len(feeds), len(trial.feeds))
+    if (trial.float64 or comparison.worst > proof.tolerance) and not _dtypes(lowered) & _HALVES:
         comparison = _precisely(materialise(narrowed), reference, comparison, trial, feeds)
-    limit = tolerance({"float64"}) if comparison.precision == "float64" else limit
-    return Proof(labels, comparison, limit, approximate, shift, left_out)
+    limit = tolerance({"float64"}) if comparison.precision == "float64" else proof.tolerance
+    comparison = replace(comparison, errors={**comparison.errors, **known})
+    return replace(proof, masked=comparison, tolerance=limit, why_not_run="")
 
 
 def _dtypes(lowered: Lowered) -> set[str]:
@@ -131,6 +151,11 @@ def _precisely(
 
 def _widened(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.float64) if array.dtype == np.float32 else array
+
+
+def _finite(array: NDArray[Any]) -> bool:
+    """Whether there is anything to compare."""
+    return array.dtype.kind != "f" or bool(np.isfinite(array).any())
 
 
 def _exact_part(coupling: Coupling, alive: Alive) -> Alive:

@@ -194,7 +194,7 @@ def gathered_channels(m: Draft) -> None:
 
 
 @net
-def unknown_operator(m: Draft) -> None:
+def sampled(m: Draft) -> None:
     x = m.op("Relu", _between(m))
     grid = m.tensor("grid", m.rng.uniform(-1, 1, (2, 4, 4, 2)))
     y = m.op("GridSample", x, grid)

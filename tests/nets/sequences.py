@@ -154,6 +154,14 @@ def token_mixing(m: Draft) -> None:
 
 
 @net
+def unknown_operator(m: Draft) -> None:
+    x = m.op("Relu", _tokens(m))
+    lengths = m.ints(2, 4)
+    y = m.op("ReverseSequence", x, lengths, time_axis=1, batch_axis=0)
+    _head(m, m.linear(y, 6))
+
+
+@net
 def glu_tokens(m: Draft) -> None:
     x = _tokens(m)
     _head(m, m.op("Add", x, blocks.gated(m, x, 6)))

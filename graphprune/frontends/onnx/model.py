@@ -131,12 +131,21 @@ class OnnxModel:
         """
         if external.is_external(tensor):
             file, offset, size = external.locate(tensor, self.path)
-        elif self.file is not None and tensor.name in self.spans and not in_proto(tensor):
+        elif self.file is not None and self.in_file(tensor):
             span = self.spans[tensor.name]
             file, offset, size = self.file, span.offset, span.length
         else:
             return None
         return file.view(offset + start, size if length is None else length)
+
+    def in_file(self, tensor: onnx.TensorProto) -> bool:
+        """Whether the contents of a tensor lie in a file.
+
+        Args:
+            tensor: Any tensor of the model.
+        """
+        here = tensor.name in self.spans and not in_proto(tensor)
+        return here or external.is_external(tensor)
 
     def whole(self, tensor: onnx.TensorProto) -> onnx.TensorProto:
         """The tensor with the bytes inside that were left in a file.

@@ -66,13 +66,15 @@ def _skeleton(proto: onnx.ModelProto) -> onnx.ModelProto:
     graph.output.extend(source.output)
     weights = {t.name for t in source.initializer}
     graph.input.extend(i for i in source.input if i.name not in weights)
+    constants: list[onnx.TensorProto] = []
     for node in source.node:
+        # Exporters wrote Constants of integers long before its definition allowed them.
         tensor = constant_tensor(node) if node.op_type == "Constant" else None
-        if tensor is not None and _large(tensor):
-            graph.input.append(_typed(tensor))
+        if tensor is not None and tensor.name:
+            constants.append(tensor)
         else:
             graph.node.append(node)
-    for tensor in source.initializer:
+    for tensor in (*constants, *source.initializer):
         if _large(tensor):
             graph.input.append(_typed(tensor))
         else:

@@ -46,7 +46,7 @@ class Call:
         """All arguments by the schema's names, defaults filled in."""
         schema = getattr(self.node.target, "_schema", None)
         if schema is None:
-            return dict(enumerate(self.node.args)) | self.node.kwargs
+            return {str(i): argument for i, argument in enumerate(self.node.args)}
         found: dict[str, Any] = {}
         for i, argument in enumerate(schema.arguments):
             if i < len(self.node.args):

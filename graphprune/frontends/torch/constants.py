@@ -18,10 +18,10 @@ from graphprune.frontends.torch import hints
 Array = NDArray[Any]
 LIMIT = 1 << 16  # elements; larger contents stay unknown
 # One number, whatever their extents: these stay free to be narrowed.
-FILLS = frozenset(
-    "zeros ones full empty new_zeros new_ones new_full new_empty zeros_like ones_like full_like "
-    "empty_like".split()
-)
+FILLS = {
+    "zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "new_empty",
+    "zeros_like", "ones_like", "full_like", "empty_like",
+}  # fmt: skip
 _REFUSALS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError)
 
 
@@ -54,7 +54,9 @@ class Constants:
     def forget(self, node: Any) -> None:
         """Contents were overwritten by something unknown: forget all that shares the memory."""
         lost = {_place(t) for t in _tensors(self._held.get(node))}
-        for other in [n for n, held in self._held.items() if lost & set(map(_place, _tensors(held)))]:
+        for other in [
+            n for n, held in self._held.items() if lost & set(map(_place, _tensors(held)))
+        ]:
             del self._held[other]
 
     def compute(self, node: Any) -> bool:

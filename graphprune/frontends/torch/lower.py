@@ -83,7 +83,9 @@ class _Lowering:
         return tuple(found)
 
     def _write_back(self, node: Any, target: str) -> None:
-        buffer = next((n for n in self.parameters.held if self.parameters.source(n) == target), None)
+        buffer = next(
+            (n for n in self.parameters.held if self.parameters.source(n) == target), None
+        )
         if buffer is not None:
             names = (self.builder.value(buffer), self.builder.value(node))
             call = Call(node, f"{node.name}~written", self.builder.value, ())
@@ -199,7 +201,11 @@ class _Lowering:
         """What an operator wrote into holds its result from now on."""
         for target in written(call.node):
             result = self.builder.bound(call.node)
-            if hasattr(target, "meta") and result and call.shape() == hints.shape(target.meta["val"]):
+            if (
+                hasattr(target, "meta")
+                and result
+                and call.shape() == hints.shape(target.meta["val"])
+            ):
                 self.builder.rebind(target, result)
 
 

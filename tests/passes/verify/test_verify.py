@@ -23,10 +23,11 @@ NOTHING_TO_CUT = {"flipped_channels", "covariance"}
 NOT_EMULATED = {"local_response_norm"}
 
 DOUBLE = (
-    "attention", "attention_grouped_query", "attention_packed", "c2f_uneven", "chain_1d", "convnext",
-    "densenet", "depth_to_space", "depthwise_multiplier", "einsum", "flatten_linear", "gemm",
-    "grouped_by_rows", "layer_norm_spelled_out", "mobilenet", "pixel_shuffle", "resnet", "rms_norm",
-    "shufflenet_v1", "shufflenet_v2", "token_mixing", "transposed_weight", "zero_padded_shortcut",
+    "attention", "attention_grouped_query", "attention_packed", "c2f_uneven", "chain_1d",
+    "convnext", "densenet", "depth_to_space", "depthwise_multiplier", "einsum",
+    "flatten_linear", "gemm", "grouped_by_rows", "layer_norm_spelled_out", "mobilenet",
+    "pixel_shuffle", "resnet", "rms_norm", "shufflenet_v1", "shufflenet_v2", "token_mixing",
+    "transposed_weight", "zero_padded_shortcut",
 )  # fmt: skip
 
 
@@ -136,6 +137,16 @@ def test_labels_alone_prove_without_an_engine() -> None:
     narrowed = narrow(found.lowered, found.coupling, alive)
     proof = verify(found.lowered, found.coupling, alive, narrowed, None)
     assert (proof.ok, proof.masked, proof.why_not_run) == (True, None, "asked not to run")
+
+
+def test_outputs_that_are_not_finite_prove_nothing() -> None:
+    m = Draft()
+    x = m.op("Relu", m.linear(m.input("x", 2, 3), 8))
+    m.output(m.op("Log", m.op("Neg", m.op("ReduceSum", m.op("Exp", x), m.ints(1)))))
+    found = inspect(m.proto())
+    proof = proven(found, drawn(found.coupling, 0, "half"))
+    assert proof.masked is None
+    assert proof.why_not_run == "no output is finite on these inputs; give others"
 
 
 def test_given_inputs_come_first_and_random_ones_differ() -> None:

@@ -7,19 +7,22 @@ from graphprune.frontends.torch.call import Call
 from graphprune.frontends.torch.rules import UnsupportedForm, lowers
 
 # Elementwise, but not among those that PyTorch itself tags so in every overload and version.
-_UNTAGGED = (
-    "hardswish log_sigmoid where masked_fill __and__ __or__ __xor__ __iand__ __ior__ floor_divide "
-    "divide multiply subtract true_divide add sub mul div rsub special_expit arctan2 isclose "
-    "alpha_dropout feature_alpha_dropout dropout feature_dropout rrelu_with_noise "
-    "fill zero copy bernoulli normal uniform exponential log_normal cauchy geometric random "
-    "ones_like zeros_like full_like empty_like rand_like randn_like randint_like "
-    "relu sigmoid tanh hardtanh clamp pow abs exp log sqrt neg maximum minimum lerp "
-    "fake_quantize_per_tensor_affine fake_quantize_per_tensor_affine_cachemask "
-    "greater greater_equal less less_equal not_equal logical_and logical_or logical_not "
-    "bitwise_and bitwise_or bitwise_not special_erf special_logit special_expm1 absolute negative "
-    "arccos arcsin arctan arccosh arcsinh arctanh fix xlogy special_xlogy special_log1p "
-    "special_exp2 special_round special_softmax_ threshold real imag _safe_where"
-).split()
+_UNTAGGED = [
+    "hardswish", "log_sigmoid", "where", "masked_fill", "__and__", "__or__", "__xor__",
+    "__iand__", "__ior__", "floor_divide", "divide", "multiply", "subtract", "true_divide", "add",
+    "sub", "mul", "div", "rsub", "special_expit", "arctan2", "isclose", "alpha_dropout",
+    "feature_alpha_dropout", "dropout", "feature_dropout", "rrelu_with_noise", "fill", "zero",
+    "copy", "bernoulli", "normal", "uniform", "exponential", "log_normal", "cauchy", "geometric",
+    "random", "ones_like", "zeros_like", "full_like", "empty_like", "rand_like", "randn_like",
+    "randint_like", "relu", "sigmoid", "tanh", "hardtanh", "clamp", "pow", "abs", "exp", "log",
+    "sqrt", "neg", "maximum", "minimum", "lerp", "fake_quantize_per_tensor_affine",
+    "fake_quantize_per_tensor_affine_cachemask", "greater", "greater_equal", "less", "less_equal",
+    "not_equal", "logical_and", "logical_or", "logical_not", "bitwise_and", "bitwise_or",
+    "bitwise_not", "special_erf", "special_logit", "special_expm1", "absolute", "negative",
+    "arccos", "arcsin", "arctan", "arccosh", "arcsinh", "arctanh", "fix", "xlogy",
+    "special_xlogy", "special_log1p", "special_exp2", "special_round", "threshold", "real",
+    "imag",
+]  # fmt: skip
 
 
 @lowers(*_UNTAGGED)

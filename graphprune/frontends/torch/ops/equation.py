@@ -23,7 +23,10 @@ def operand_words(equation: str, ranks: Sequence[int]) -> tuple[list[str], str]:
     left, arrow, out = equation.replace(" ", "").partition("->")
     words = left.split(",")
     free = [c for c in ascii_letters if c not in equation]
-    widest = max((r - len(w.replace("...", "")) for w, r in zip(words, ranks, strict=True) if "..." in w), default=0)
+    widest = max(
+        (r - len(w.replace("...", "")) for w, r in zip(words, ranks, strict=True) if "..." in w),
+        default=0,
+    )
     spread = "".join(free[:widest])
     if not arrow:
         letters = left.replace(",", "").replace(".", "")
@@ -39,9 +42,7 @@ def operand_words(equation: str, ranks: Sequence[int]) -> tuple[list[str], str]:
     return words, out
 
 
-def contract_all(
-    builder: Builder, operands: Sequence[str], words: Sequence[str], out: str
-) -> str:
+def contract_all(builder: Builder, operands: Sequence[str], words: Sequence[str], out: str) -> str:
     """The einsum of any number of operands.
 
     Raises:

@@ -1,0 +1,58 @@
+"""What torch.export cannot trace, in the user's terms."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from graphprune.errors import UnsupportedModel
+
+_OWN = Path(__file__).parent
+_FOREIGN = (Path(torch.__file__).parent, Path(sysconfig.get_path("stdlib")))
+
+
+def untraceable(module: Any, error: BaseException) -> UnsupportedModel:
+    """The error for a module that torch.export refuses.
+
+    Args:
+        module: What was to be traced.
+        error: What was raised.
+    """
+    name = type(module).__name__
+    return UnsupportedModel(
+        f"torch.export cannot trace '{name}'",
+        where=_source_line(error),
+        why=f"{type(error).__name__}: {_summary(error)}",
+        fix="make control flow and shapes independent of what tensors hold, keep that part out "
+        "of the module, or give an ExportedProgram",
+    )
+
+
+def _summary(error: BaseException) -> str:
+    """The first line of a message that says something."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if line), "no reason given")
+
+
+def _source_line(error: BaseException) -> str | None:
+    """The innermost line of the user's own code on the way to an error, or None."""
+    found = None
+    for frame in _frames(error):
+        path = Path(frame.filename)
+        if not any(folder in path.parents for folder in _FOREIGN) and path.is_file():
+            found = frame
+    if found is None:
+        return None
+    return f"{found.filename}:{found.lineno} in {found.name}: {found.line}"
+
+
+def _frames(error: BaseException) -> Iterator[traceback.FrameSummary]:
+    """The frames from tracing inwards."""
+    frames = list(traceback.extract_tb(error.__traceback__))
+    own = [i for i, frame in enumerate(frames) if Path(frame.filename).parent == _OWN]
+    yield from frames[own[-1] + 1 if own else 0 :]

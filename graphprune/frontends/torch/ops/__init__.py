@@ -1,0 +1,43 @@
+"""How each PyTorch operator is lowered, one file a family."""
+
+from graphprune.frontends.torch.ops import (
+    attention,
+    contraction,
+    convolution,
+    creation,
+    elementwise,
+    gathering,
+    joining,
+    layout,
+    normalisation,
+    padding,
+    pooling,
+    quantisation,
+    recurrent,
+    reduction,
+    repetition,
+    resizing,
+    sequence,
+    slicing,
+)
+
+__all__ = [
+    "attention",
+    "contraction",
+    "convolution",
+    "creation",
+    "elementwise",
+    "gathering",
+    "joining",
+    "layout",
+    "normalisation",
+    "padding",
+    "pooling",
+    "quantisation",
+    "recurrent",
+    "reduction",
+    "repetition",
+    "resizing",
+    "sequence",
+    "slicing",
+]

@@ -1,0 +1,113 @@
+"""From a PyTorch module to the neutral graph, and back to what its nodes came from."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from graphprune.frontends.torch.failure import untraceable
+from graphprune.frontends.torch.lower import lower
+from graphprune.frontends.torch.parameters import contents
+from graphprune.ir import Graph
+
+
+@dataclass(frozen=True, eq=False)
+class TracedModule:
+    """A module and the graph it was lowered to.
+
+    Attributes:
+        module: What was traced: an nn.Module or an ExportedProgram.
+        program: The ExportedProgram.
+        graph: Its canonical form. Parameters, buffers and lifted constants are values of kind
+            ``param`` by their fully qualified names (by their placeholder's where a node of the
+            traced graph has that name), everything else is called like its FX node.
+        nodes: The FX nodes; nodes of the graph point at them by ``origin``.
+    """
+
+    module: Any
+    program: Any
+    graph: Graph
+    nodes: tuple[Any, ...]
+
+    def contents(self, name: str) -> NDArray[np.generic]:
+        """The contents of a parameter or constant value of the graph, read-only.
+
+        Element types that NumPy does not know are widened to float32.
+
+        Raises:
+            UnsupportedModel: The parameter has no storage.
+        """
+        value = self.graph.values[name]
+        if value.const is not None:
+            return value.const
+        return contents(self.program, value.source or name)
+
+
+def trace(
+    module: Any,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    dynamic_shapes: Any = None,
+) -> TracedModule:
+    """Trace a module with torch.export and lower it.
+
+    The module is traced as it stands, in training or in evaluation mode, and is left as it was:
+    its parameters are neither copied nor written to.
+
+    Args:
+        module: An nn.Module, or an ExportedProgram, which needs no example inputs.
+        args: Positional example inputs; sizes of the graph are those of these tensors.
+        kwargs: Example inputs by keyword.
+        dynamic_shapes: As torch.export takes them: dimensions that stay symbolic in the program.
+
+    Raises:
+        UnsupportedModel: torch.export cannot trace it; the message names the line.
+    """
+    if isinstance(module, torch.export.ExportedProgram):
+        program = module
+    else:
+        program = _exported(module, args, kwargs, dynamic_shapes)
+    return TracedModule(module, program, lower(program), tuple(program.graph.nodes))
+
+
+def _exported(
+    module: Any, args: Sequence[Any], kwargs: Mapping[str, Any] | None, dynamic_shapes: Any
+) -> Any:
+    given = (args,) if isinstance(args, torch.Tensor) else tuple(args)
+    keywords = dict(kwargs) if kwargs else None
+    with _as_it_was(module), _quietly():
+        try:
+            return torch.export.export(
+                module, given, keywords, dynamic_shapes=dynamic_shapes, strict=False
+            )
+        except Exception as error:  # whatever the module's own code raises comes through here
+            raise untraceable(module, error) from error
+
+
+@contextmanager
+def _as_it_was(module: Any) -> Iterator[None]:
+    """Give every sub-module back the mode it was in."""
+    modes = {part: part.training for part in module.modules()}
+    try:
+        yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep back the partial graph that torch.export prints when it fails."""
+    held = io.StringIO()
+    with redirect_stderr(held):
+        yield
+    sys.stderr.write(held.getvalue())
