@@ -84,7 +84,7 @@ def _alone(
     from graphprune.backends.base import get
     from graphprune.measure.timing import time_block
 
-    stage("building the session")
+    stage("building the engine")
     engine = get("onnxruntime").build(model, threads=threads)
     try:
         call = functools.partial(engine.run, feeds)

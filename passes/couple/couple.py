@@ -28,28 +28,19 @@ def couple(graph: Graph) -> Coupling:
     graph = fuse_shuffles(graph)
     ctx = interpret(graph)
     classes, families = settle(ctx)
-    most = _removable(ctx, classes).sum()
+    most = np.count_nonzero(classes)
     for retry in other_choices(ctx, classes):
         other = interpret(graph, ctx.choices | retry)
         solved = settle(other)
-        count = _removable(other, solved[0]).sum()
+        count = np.count_nonzero(solved[0])
         if count > most:
             most, ctx, (classes, families) = count, other, solved
     return _coupling(ctx, classes, families)
 
 
-def _removable(ctx: Context, classes: Ids) -> Ids:
-    """Flags of labels that may go: not frozen, and produced or contracted somewhere."""
-    roles = ctx.labels.roles()
-    active = np.zeros(classes.size, np.int64)
-    active[classes[roles > 0]] = 1
-    active[0] = 0
-    return active[classes]
-
-
 def _coupling(ctx: Context, classes: Ids, families: tuple[Ids, ...]) -> Coupling:
     """Number the units and file them into groups."""
-    removable = np.unique(classes[_removable(ctx, classes) > 0])
+    removable = np.unique(classes[classes > 0])
     rank = np.zeros(classes.size, np.int64)
     rank[removable] = np.arange(1, removable.size + 1)
     units = rank[classes]

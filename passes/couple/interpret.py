@@ -68,11 +68,11 @@ def settle(ctx: Context) -> tuple[Ids, tuple[Ids, ...]]:
     """Solve the equalities and the demands on rows.
 
     Returns:
-        The class of every label, and families of rows in classes.
+        The class of every label, 0 for those that stay, and families of rows in classes.
     """
     ctx.index = -1
     for _ in range(_ROUNDS):
-        classes = ctx.labels.solve()
+        classes = _classes(ctx)
         found: Resolution = resolve(ctx.partitions.values(), classes)
         pairs = found.ties or tuple(pieces.ties(found.families, pieces.lines(ctx.layers, classes)))
         if not pairs:
@@ -81,8 +81,19 @@ def settle(ctx: Context) -> tuple[Ids, tuple[Ids, ...]]:
             ctx.labels.equate(left, right, -1)
     for matrix in ctx.partitions.values():
         ctx.labels.equate(matrix, matrix[:1], -1)
-    classes = ctx.labels.solve()
+    classes = _classes(ctx)
     return classes, resolve(ctx.partitions.values(), classes).families
+
+
+def _classes(ctx: Context) -> Ids:
+    """The class of every label, 0 unless it may go and is produced or contracted somewhere.
+
+    Padding and what was only expanded is no layer's: nobody would choose to remove it.
+    """
+    classes = ctx.labels.solve()
+    active = np.zeros(classes.size, np.bool_)
+    active[classes[ctx.labels.roles() > 0]] = True
+    return np.where(active[classes], classes, 0)
 
 
 def other_choices(ctx: Context, classes: Ids) -> list[dict[str, int]]:

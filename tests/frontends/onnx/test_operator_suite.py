@@ -10,7 +10,7 @@ from onnx import defs
 from onnx.backend.test.case import node as cases
 from onnx.backend.test.case.test_case import TestCase as Case
 
-from graphprune.frontends.onnx import load, lower
+from graphprune.frontends.onnx import Lowered, load, lower
 from graphprune.frontends.onnx.builder import RULES
 from graphprune.ir.check import check
 from graphprune.passes.couple import couple
@@ -24,8 +24,13 @@ def every_case() -> list[Case]:
     return [c for c in cases.collect_testcases(None) if c.model is not None]
 
 
+def _lowered(case: Case) -> Lowered:
+    assert case.model is not None
+    return lower(load(case.model))
+
+
 def _wrong_shapes(case: Case) -> Iterator[str]:
-    graph = lower(load(case.model)).graph
+    graph = _lowered(case).graph
     check(graph)
     couple(graph)
     expected = case.data_sets[0][1] if case.data_sets else []
@@ -44,7 +49,7 @@ def test_every_operator_is_lowered_to_the_shape_it_has(every_case: list[Case]) -
 def test_known_contents_are_right(every_case: list[Case]) -> None:
     compared = 0
     for case in every_case:
-        lowered = lower(load(case.model))
+        lowered = _lowered(case)
         expected = case.data_sets[0][1] if case.data_sets else []
         for name, array in zip(lowered.graph.outputs, expected, strict=False):
             if name in lowered.known and isinstance(array, np.ndarray):

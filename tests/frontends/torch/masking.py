@@ -87,14 +87,15 @@ class _Masked(torch.fx.Interpreter):  # type: ignore[misc]
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         node = self.current
+        keeps: dict[int, Any] = {}
         for name, keep in self.masks.get(self.order[node], ()):
             wanted = [n for n in node.all_input_nodes if self._name(n) == name]
             assert wanted, f"{node} does not read {name}"
-            real = {id(self.env[n]) for n in wanted}
-            args, kwargs = torch.utils._pytree.tree_map(
-                lambda a, real=real, keep=keep: a * keep.to(a.dtype) if id(a) in real else a,
-                (args, kwargs),
-            )
+            for key in {id(self.env[n]) for n in wanted}:
+                keeps[key] = keep * keeps[key] if key in keeps else keep
+        args, kwargs = torch.utils._pytree.tree_map(
+            lambda a: a * keeps[id(a)].to(a.dtype) if id(a) in keeps else a, (args, kwargs)
+        )
         return super().call_function(target, args, kwargs)
 
     def _name(self, node: Any) -> str | None:
@@ -118,6 +119,8 @@ class _Masked(torch.fx.Interpreter):  # type: ignore[misc]
         found: Masks = {}
         for mask in self.coupling.masks:
             node = self.coupling.graph.nodes[mask.node]
+            if "~" in node.inputs[mask.operand] and node.op != "contract":
+                continue  # made of operands that are masked themselves
             name, axis = self._readable(node, mask.operand, mask.axis)
             layer = next((x for x in self.coupling.layers.get(name, ()) if x.axis == axis), None)
             if layer is not None and not self.alive[layer.ids].all():
@@ -128,7 +131,7 @@ class _Masked(torch.fx.Interpreter):  # type: ignore[misc]
     def _readable(self, node: Node, operand: int, axis: int) -> tuple[str, int]:
         """The operand itself, or the other one where it exists within the native call only."""
         name = node.inputs[operand]
-        if "~" not in name or node.op != "contract":
+        if "~" not in name:
             return name, axis
         words = letters(node)
         other = node.inputs[1 - operand]

@@ -33,9 +33,24 @@ def test_equal_rows_ask_for_nothing() -> None:
     assert resolved(matrix([1, 2], [1, 2])) == ([], [])
 
 
-def test_repeated_and_frozen_columns_are_left_out() -> None:
-    found = resolved(matrix([1, 1, 0, 2], [3, 3, 0, 4]))
-    assert found == ([[[1, 2], [3, 4]]], [])
+def test_frozen_columns_and_those_of_one_class_ask_for_nothing() -> None:
+    assert resolved(matrix([1, 0, 7, 2], [3, 0, 7, 4])) == ([[[1, 2], [3, 4]]], [])
+
+
+def test_columns_that_stand_there_as_often_are_one_demand() -> None:
+    assert resolved(matrix([1, 1, 2, 2], [3, 3, 4, 4])) == ([[[1, 2], [3, 4]]], [])
+
+
+def test_columns_that_stand_there_more_often_are_a_demand_of_their_own() -> None:
+    """Two elements of one row are not balanced by one element of the other."""
+    found = resolved(matrix([1, 1, 2, 2, 5, 6], [3, 3, 4, 4, 7, 8]))
+    assert found == ([[[5, 6], [7, 8]], [[1, 2], [3, 4]]], [])
+
+
+def test_the_same_classes_with_other_weights_are_demands_on_each_other() -> None:
+    """A row holds 1 twice and 2 once, the other the other way round: both go or none."""
+    families, ties = resolved(matrix([1, 2, 1], [2, 1, 2]))
+    assert (families, ties) == ([[[1], [2]]], [])
 
 
 def test_the_same_rows_twice_are_one_family() -> None:
