@@ -1,8 +1,8 @@
 """What coupling found: which channels live and die together, and what may not be touched.
 
-A *unit* is the smallest removable thing; unit ids are positive, 0 stands for frozen. A *group* is
-a matrix of units, ``(rows, width)``: a plan keeps the same number of units in every row. Most groups
-have one row; grouped convolutions and attention heads that must stay rectangular have one row per
+A *unit* is the smallest removable thing; unit ids are positive, 0 stands for frozen. A *group*
+is a matrix of units, ``(rows, width)``: a plan keeps as many units in every row. Most groups have
+one row; grouped convolutions and attention heads that must stay rectangular have one row per
 convolution group or head.
 """
 

@@ -17,6 +17,7 @@ from graphprune.inspection import Inspection, inspect
 from graphprune.passes.narrow import materialise, narrow, write
 from graphprune.plan import Plan, Source
 from graphprune.result import METADATA_KEY
+from tests.nets.movements import wandering
 from tests.nets.random_nets import image_net, token_net
 from tests.oracle import Widths, drawn, proven
 
@@ -42,6 +43,15 @@ def test_every_plan_is_proven(model: onnx.ModelProto, seed: int, width: Widths) 
     assert proof.replay.failures == ()
     assert proof.ok
     assert proof.left_out == ()
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(st.integers(0, 1 << 32), widths)
+def test_channels_are_followed_wherever_they_go(seed: int, width: Widths) -> None:
+    found = inspect(wandering(seed))
+    proof = proven(found, drawn(found.coupling, seed, width), seed=seed)
+    assert proof.replay.failures == ()
+    assert proof.ok
 
 
 @settings(derandomize=True, max_examples=60, deadline=None)

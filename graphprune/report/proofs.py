@@ -56,7 +56,7 @@ def _approximate(proof: Proof) -> Iterator[str]:
     if proof.left_out:
         yield f"  left whole in the comparison of numbers: {', '.join(proof.left_out)}"
     if proof.shift is not None:
-        yield f"  outputs are up to {proof.shift:.1%} away from the unpruned model's: no error"
+        yield f"  taken over all channels it would move the outputs by up to {proof.shift:.1%}"
 
 
 def verdict(proof: Proof) -> tuple[str, str]:

@@ -57,8 +57,8 @@ class Problem:
     ) -> Problem:
         """States the problem of a network.
 
-        A bound on ``channels`` caps every group's width at that fraction, rounded to the nearest
-        unit, then down to the nearest width that ``round_to`` allows (up, where there is none).
+        A bound on ``channels`` caps every group's width at that fraction, rounded down, and then
+        down to the nearest width that ``round_to`` allows (up, where there is none).
 
         Args:
             coupling: The network and its groups.
@@ -121,7 +121,7 @@ class Problem:
         """The most units a row that the bound on ``channels`` leaves to every group."""
         fraction = self.bounds.channels
         kept = self.model.widths * (1.0 if fraction is None else fraction)
-        return np.asarray(np.maximum(1.0, np.rint(kept)), dtype=np.float64)
+        return np.asarray(np.maximum(1.0, np.floor(kept + _SLACK)), dtype=np.float64)
 
     @property
     def narrowest(self) -> Ids:

@@ -124,8 +124,13 @@ class Context:
         return layer
 
     def set(self, name: str, layers: Iterable[Layer | None]) -> None:
-        """Give a result its layers; those that are frozen throughout are dropped."""
-        kept = tuple(x for x in layers if x is not None and x.ids.any())
+        """Give a result its layers.
+
+        Those that are frozen throughout are dropped, except while replaying: what was frozen for
+        a reason had labels in the original, and others may have been laid beside them.
+        """
+        replaying = self.original is not None
+        kept = tuple(x for x in layers if x is not None and (replaying or x.ids.any()))
         if name and kept:
             self.layers[name] = kept
             self._settle(name)

@@ -126,7 +126,7 @@ def _end_to_end(ctx: Context, names: tuple[str, ...], axis: int) -> Layer:
         parts.append(np.zeros(extents, np.int64) if layer is None else layer.ids)
         if layer is not None and layer.ids.shape[axis] != extents[axis]:
             parts[-1] = np.zeros(extents, np.int64)
-    shape = np.broadcast_shapes(*[p.shape[:axis] + (1,) + p.shape[axis + 1 :] for p in parts])
+    shape = np.broadcast_shapes(*[(*p.shape[:axis], 1, *p.shape[axis + 1 :]) for p in parts])
     full = [np.broadcast_to(p, (*shape[:axis], p.shape[axis], *shape[axis + 1 :])) for p in parts]
     return Layer(np.concatenate(full, axis=axis), axis)
 

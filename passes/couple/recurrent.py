@@ -46,7 +46,11 @@ def _gates(ctx: Context, node: Node, hidden: Layer, gates: int) -> None:
             continue
         rank = len(ctx.shape(name))
         ids = np.tile(line, (1, repeats)).reshape((line.shape[0], -1) + (1,) * (rank - 2))
-        layer = ctx.bind(name, Layer(ids, axis)) if ctx.is_param(name) else ctx.along(name, axis)
+        if ctx.is_param(name):
+            own = Layer(ctx.labels.fresh(name, axis, ids.shape), axis)
+            layer: Layer | None = ctx.bind(name, own)
+        else:
+            layer = ctx.along(name, axis)
         if layer is None:
             ctx.freeze(hidden, ctx.why_fixed(name))
             continue

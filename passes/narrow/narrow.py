@@ -7,6 +7,7 @@ from collections import defaultdict
 from graphprune.frontends.onnx import Lowered
 from graphprune.groups import Alive, Coupling
 from graphprune.ir import Node
+from graphprune.passes.narrow import layers as _layers  # noqa: F401  fills the table
 from graphprune.passes.narrow import operators as _operators  # noqa: F401  fills the table
 from graphprune.passes.narrow import parameters, shuffle
 from graphprune.passes.narrow.cuts import dead

@@ -27,19 +27,24 @@ _ZERO_POINTS = {
 }  # fmt: skip
 
 
-def masked(lowered: Lowered, coupling: Coupling, alive: Alive) -> Narrowed:
+def masked(
+    lowered: Lowered, coupling: Coupling, alive: Alive, *, survivors: bool = True
+) -> Narrowed:
     """The original with every contracted operand masked.
 
     Args:
         lowered: The original.
         coupling: Of its graph.
         alive: Whether each unit lives.
+        survivors: Whether means and norms run over the channels that live, as the narrowed
+            network's do; if not, over all of them, as the original's.
     """
     editor = Editor(lowered)
     for mask in coupling.masks:
-        _mask(editor, coupling, alive, mask)
+        if survivors or not mask.mean:
+            _mask(editor, coupling, alive, mask)
     for node in coupling.graph.nodes:
-        if statistics.touched(coupling, alive, node):
+        if survivors and statistics.touched(coupling, alive, node):
             statistics.spell_out(editor, coupling, alive, node)
     return editor.finish()
 

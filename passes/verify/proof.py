@@ -50,8 +50,8 @@ class Proof:
             was not run.
         tolerance: Largest error accepted in ``masked``.
         approximate: Groups that were narrowed and are not exact, with the reason.
-        shift: How far the outputs are from the original's with plain statistics, where
-            approximate groups were narrowed; a property of the plan, no error.
+        shift: How far the outputs move because the statistics of approximate groups run over
+            the channels that are left instead of all; a property of the plan, no error.
         left_out: Approximate groups that the numeric comparison had to leave whole.
         why_not_run: Why nothing was run.
     """

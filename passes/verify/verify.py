@@ -97,7 +97,7 @@ def _run(
     feeds = trial.inputs(lowered)
     small = trial.execute(materialise(narrowed), feeds)
     if proof.approximate:
-        proof = replace(proof, shift=_shift(lowered, small, trial, feeds))
+        proof = replace(proof, shift=_shift(lowered, coupling, alive, small, (trial, feeds)))
     known: dict[str, float] = {}
     if not emulated(lowered, coupling, alive):
         # The file itself can at least be compared with what the plan makes of the original.
@@ -124,10 +124,17 @@ def _dtypes(lowered: Lowered) -> set[str]:
     return {v.dtype for v in lowered.graph.values.values()}
 
 
-def _shift(lowered: Lowered, small: Outputs, trial: Trial, feeds: Sequence[Feeds]) -> float:
-    """How far the narrowed outputs are from the original's."""
-    whole = materialise(Narrowed(lowered.model.proto, {}, lowered.model))
-    return max(_errors(small, trial.execute(whole, feeds)).values(), default=0.0)
+def _shift(
+    lowered: Lowered,
+    coupling: Coupling,
+    alive: Alive,
+    small: Outputs,
+    how: tuple[Trial, Sequence[Feeds]],
+) -> float:
+    """How far outputs move because statistics run over survivors instead of all channels."""
+    trial, feeds = how
+    plain = materialise(masked(lowered, coupling, alive, survivors=False))
+    return max(_errors(small, trial.execute(plain, feeds)).values(), default=0.0)
 
 
 def _precisely(

@@ -51,8 +51,10 @@ def _up_and_down(m: Draft, x: str, n: int) -> str:
 
 def _pixels(m: Draft, x: str, n: int) -> str:
     y = m.op("DepthToSpace", m.conv(x, 16), blocksize=2, mode=("DCR", "CRD")[n % 2])
-    return m.op("SpaceToDepth", y, blocksize=2) if n % 3 else m.op(
-        "AveragePool", y, kernel_shape=[2, 2], strides=[2, 2]
+    return (
+        m.op("SpaceToDepth", y, blocksize=2)
+        if n % 3
+        else m.op("AveragePool", y, kernel_shape=[2, 2], strides=[2, 2])
     )
 
 

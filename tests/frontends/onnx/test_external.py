@@ -111,7 +111,7 @@ def test_a_data_file_in_a_folder_below(tmp_path: Path) -> None:
 
 
 def test_large_offsets_and_scalars(tmp_path: Path) -> None:
-    tensor = numpy_helper.from_array(np.float32(3), "a")
+    tensor = numpy_helper.from_array(np.array(3, np.float32), "a")
     size = 5 << 30
     with (tmp_path / "a.bin").open("wb") as file:  # sparse: takes no room
         file.seek(size)

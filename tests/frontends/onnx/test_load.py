@@ -139,7 +139,8 @@ def broken(**edit: Callable[[onnx.ModelProto], object]) -> pytest.MarkDecorator:
 
 
 def node(proto: onnx.ModelProto, output: str) -> onnx.NodeProto:
-    return next(n for n in proto.graph.node if output in n.output)
+    found: onnx.NodeProto = next(n for n in proto.graph.node if output in n.output)
+    return found
 
 
 def edited(edit: Callable[[onnx.ModelProto], object]) -> onnx.ModelProto:
@@ -163,7 +164,8 @@ def resize(proto: onnx.ModelProto, name: str, *dims: int) -> None:
 
 
 def tensor(proto: onnx.ModelProto, name: str) -> onnx.TensorProto:
-    return next(t for t in proto.graph.initializer if t.name == name)
+    found: onnx.TensorProto = next(t for t in proto.graph.initializer if t.name == name)
+    return found
 
 
 def recursive(proto: onnx.ModelProto) -> None:
@@ -279,5 +281,3 @@ def test_the_given_proto_is_not_changed() -> None:
     before = proto.SerializeToString()
     graphprune.prune(proto, channels=0.5, criterion="l1", run=False)
     assert proto.SerializeToString() == before
-
-

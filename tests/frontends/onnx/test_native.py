@@ -1,4 +1,4 @@
-"""Local functions are opened: renamed, nested, with attributes; only what must change is written."""
+"""Local functions are opened: nested, renamed, their attributes filled in."""
 
 from __future__ import annotations
 
@@ -143,7 +143,9 @@ def test_sub_graphs_inside_functions_are_renamed() -> None:
 
 
 def test_a_function_around_a_branch_keeps_its_channels() -> None:
-    proto = model(BRANCH.replace("r = MatMul(s, v)", "r = MatMul(t, v)").replace("s = If", "u = If"))
+    proto = model(
+        BRANCH.replace("r = MatMul(s, v)", "r = MatMul(t, v)").replace("s = If", "u = If")
+    )
     lowered = lower(load(proto))
     assert {f.param for f in cut(proto).coupling.frozen} == {"w", "v"}
     assert lowered.graph.nodes[-1].op == "contract"

@@ -51,6 +51,25 @@ def test_a_choice_that_left_channels_stays() -> None:
     assert other_choices(ctx, classes) == []
 
 
+def test_rows_with_padding_in_them_cannot_lose_as_many_as_others() -> None:
+    """Nobody removes padding, so the pairs that hold it stay, and with them those beside it."""
+    text = dedent("""
+        input x: [2,3]
+        param wa: [3,6]
+        a = contract(x, wa) {equation="nk,kz->nz"}
+        p = pad(a) {mode="constant", pads=[0,2,0,0]}
+        r = reshape(p) {shape=[2,2,4]}
+        y = reduce.sum(r) {axes=[2]}
+        return y
+    """)
+    ctx = interpret(parse(text))
+    assert ctx.choices == {"r": 1}
+    classes, families = settle(ctx)
+    (layer,) = ctx.of("r")
+    assert classes[layer.rectangle()].tolist() == [[0, 0, 4, 5], [0, 0, 4, 5]]
+    assert families == ()
+
+
 def test_parameters_may_come_with_layers_of_their_own() -> None:
     graph = parse("input x: [2,3]\nparam b: [3]\ny = pointwise.add(x, b)\nreturn y")
     units = np.array([1, 2, 3])

@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from graphprune.groups import Layer
 from graphprune.passes.narrow.cuts import _BLOCK, Cut, cuts, dead, take, take_rows
 from tests.networks import chain, two_rows
+from tests.onnxtext import cut as narrowed
+from tests.onnxtext import dims, model, prove, reference
 
 
 def plain(axis: int, *kept: int) -> Cut:
@@ -56,7 +60,7 @@ def test_a_large_tensor_is_read_in_blocks() -> None:
     asked: list[tuple[int, int]] = []
     width = _BLOCK // 4
 
-    def read(start: int, stop: int) -> np.ndarray:  # type: ignore[type-arg]
+    def read(start: int, stop: int) -> NDArray[np.int64]:
         asked.append((start, stop))
         return np.broadcast_to(np.arange(start, stop)[:, None], (stop - start, width))
 
@@ -94,7 +98,10 @@ def test_rows_that_agree_are_no_rows() -> None:
     alive[:] = True
     alive[coupling.groups[0].units[0, 1]] = alive[coupling.groups[0].units[1, 2]] = False
     (cut,) = [c for c in cuts(coupling, "grouped.weight", alive) if c.axis == 1]
-    assert cut.rows == (0,) and {tuple(line) for line in cut.kept.tolist()} == {(0, 2, 3), (0, 1, 3)}
+    assert cut.rows == (0,) and {tuple(line) for line in cut.kept.tolist()} == {
+        (0, 2, 3),
+        (0, 1, 3),
+    }
 
 
 def test_cuts_by_rows_come_before_the_rows_are_cut() -> None:
@@ -109,7 +116,63 @@ def test_cuts_by_rows_come_before_the_rows_are_cut() -> None:
     assert [bool(c.rows) for c in found] == sorted((bool(c.rows) for c in found), reverse=True)
 
 
-@pytest.mark.parametrize("other", [plain(0, 1), plain(1, 1, 2), Cut(1, (0,), np.ones((2, 1)), (2,))])
+@pytest.mark.parametrize(
+    "other", [plain(0, 1), plain(1, 1, 2), Cut(1, (0,), np.ones((2, 1)), (2,))]
+)
 def test_keys_tell_cuts_apart(other: Cut) -> None:
     one = plain(1, 1)
     assert one.key == plain(1, 1).key != other.key
+
+
+MLP = """
+net ({kind}[N,8] x) => ({kind}[N,5] y) <{kind}[8,12] w, {kind}[12] b, {kind}[12,5] f> {{
+  a = MatMul(x, w)
+  n = Add(a, b)
+  r = Relu(n)
+  y = MatMul(r, f)
+}}
+"""
+
+
+@pytest.mark.parametrize("kind", ["float16", "double", "float"])
+def test_element_types(kind: str) -> None:
+    proto = model(MLP.format(kind=kind))
+    case = prove(proto)
+    assert [t.data_type for t in case.proto.graph.initializer] == [
+        t.data_type for t in proto.graph.initializer
+    ]
+
+
+def test_bfloat16() -> None:
+    """No engine here runs it; ONNX's evaluator does."""
+    import ml_dtypes
+
+    case = narrowed(model(MLP.format(kind="bfloat16")))
+    feed = {"x": np.random.default_rng(0).standard_normal((3, 8)).astype(ml_dtypes.bfloat16)}
+    assert reference(case, feed) < 8e-2
+    assert dims(case.proto, "w") == [8, 6]
+    found = numpy_helper.to_array(case.proto.graph.initializer[0])
+    kept = next(x.ids.ravel() for x in case.coupling.layers["w"] if x.axis == 1)
+    whole = case.lowered.model.array("w")
+    assert found.dtype == whole.dtype and np.array_equal(found, whole[:, case.alive[kept]])
+
+
+@pytest.mark.parametrize("kind", ["int4", "uint4"])
+def test_four_bit_weights(kind: str) -> None:
+    """Two elements share a byte, also where the narrowed number of them is odd."""
+    proto = model(
+        f"""
+        net (float[N,8] x) => (float[N,5] y)
+        <{kind}[8,14] w, float[14] w_scale, float[14,5] f> {{
+          wd = DequantizeLinear<axis = 1>(w, w_scale)
+          a = MatMul(x, wd)
+          r = Relu(a)
+          y = MatMul(r, f)
+        }}
+        """,
+        opset=21,
+        ir=10,
+    )
+    case = prove(proto)
+    assert dims(case.proto, "w") == [8, 7]
+    assert len(next(t for t in case.proto.graph.initializer if t.name == "w").raw_data) == 28

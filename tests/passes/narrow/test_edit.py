@@ -51,7 +51,11 @@ def rich() -> onnx.ModelProto:
         tensor.metadata_props.add(key="k", value=tensor.name)
     proto.functions[0].doc_string = "a function"
     proto.functions[0].metadata_props.add(key="f", value="1")
-    for name, dims in (("a", ["batch", 12, "H", "W"]), ("g", ["batch", 5, None, None])):
+    declared: dict[str, list[str | int | None]] = {
+        "a": ["batch", 12, "H", "W"],
+        "g": ["batch", 5, None, None],
+    }
+    for name, dims in declared.items():
         info = helper.make_tensor_value_info(name, TensorProto.FLOAT, dims, doc_string="info")
         info.metadata_props.add(key="v", value=name)
         graph.value_info.append(info)
@@ -132,7 +136,9 @@ def test_a_changed_attribute_stays_in_its_place() -> None:
     )
     case = prove(proto)
     assert [a.name for a in case.proto.graph.node[1].attribute] == ["dilations", "group", "pads"]
-    assert list(differences(proto.graph.node[1], case.proto.graph.node[1])) == ["attribute[group].i"]
+    assert list(differences(proto.graph.node[1], case.proto.graph.node[1])) == [
+        "attribute[group].i"
+    ]
 
 
 def test_symbolic_extents_stay_and_literal_ones_follow() -> None:
@@ -189,7 +195,9 @@ def test_new_names_are_nobody_s() -> None:
     ]
 
 
-@pytest.mark.parametrize("array", [np.array(3), np.zeros((0,), np.float32), np.ones((2, 3))[:, ::2]])
+@pytest.mark.parametrize(
+    "array", [np.array(3), np.zeros((0,), np.float32), np.ones((2, 3))[:, ::2]]
+)
 def test_constants_keep_their_shape(array: Any) -> None:
     editor = Editor(lower(load(model("net (float[2] x) => (float[2] y) { y = Relu(x) }"))))
     editor.constant("c", array)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from graphprune.errors import UnsupportedModel
@@ -29,7 +32,7 @@ def names(proto: onnx.ModelProto) -> list[str]:
     return [t.name for t in proto.graph.initializer]
 
 
-def contents(proto: onnx.ModelProto, name: str) -> np.ndarray:  # type: ignore[type-arg]
+def contents(proto: onnx.ModelProto, name: str) -> NDArray[Any]:
     return numpy_helper.to_array(next(t for t in proto.graph.initializer if t.name == name))
 
 
@@ -41,7 +44,7 @@ def test_a_bias_whose_readers_are_narrowed_differently_is_cloned() -> None:
     assert (one, other) == ("b.narrowed", "b.narrowed2")
     bias = contents(proto, "b")
     for name, weight in ((one, "w"), (other, "v")):
-        kept = [x.ids.ravel() for x in case.coupling.layers[weight] if x.axis == 0][0]
+        kept = next(x.ids.ravel() for x in case.coupling.layers[weight] if x.axis == 0)
         assert contents(case.proto, name).tolist() == bias[case.alive[kept]].tolist()
 
 
@@ -54,7 +57,9 @@ def test_a_reader_that_keeps_everything_keeps_the_tensor() -> None:
 
 
 def test_readers_that_agree_share_one_tensor() -> None:
-    proto = model(TWO.format(body="s = Add(a, c)\n d = Conv(s, f)\n e = Conv(s, g)\n y = Add(d, e)"))
+    proto = model(
+        TWO.format(body="s = Add(a, c)\n d = Conv(s, f)\n e = Conv(s, g)\n y = Add(d, e)")
+    )
     case = prove(proto)
     assert names(case.proto) == names(proto)
     assert dims(case.proto, "b") == [6]
@@ -174,9 +179,9 @@ def test_a_constant_is_cut_where_it_stands() -> None:
 
 
 def test_a_shared_constant_is_cloned_into_initializers() -> None:
-    text = TWO.format(body=APART).replace(", float[12] b", "").replace(
-        "a = Conv", "b = Constant<value_floats = [1.,2.,3.,4.,5.,6.,7.,8.,9.,10.,11.,12.]>()\n a = Conv"
-    )  # fmt: skip
+    numbers = ", ".join(f"{n}.5" for n in range(12))
+    text = TWO.format(body=APART).replace(", float[12] b", "")
+    text = text.replace("a = Conv", f"b = Constant<value_floats = [{numbers}]>()\n  a = Conv")
     case = prove(model(text))
     assert "Constant" not in {n.op_type for n in case.proto.graph.node}
     assert {len(operand(case.proto, name, 2)) for name in "ac"} == {6}

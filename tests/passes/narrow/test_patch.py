@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from graphprune.errors import UnsupportedModel
-from tests.onnxtext import agree, cut, dims, maker, model, operand, prove
+from tests.onnxtext import Case, agree, cut, dims, maker, model, operand, prove
 
 HEAD = """
 net (float[N,3,H,W] x) => (float[N,5,H2,W2] y) <float[12,3,3,3] w, {inits}> {{
@@ -41,7 +43,7 @@ def dynamic(body: str, inits: str = "float[5,12,1,1] f", opset: int = 17) -> str
     return HEAD.format(body=pieces + body, inits=inits)
 
 
-def elsewhere(text: str, opset: int = 17, **options: object):  # type: ignore[no-untyped-def]
+def elsewhere(text: str, opset: int = 17, **options: Any) -> Case:
     """Prove a model at one size, and compare it at others."""
     case = prove(model(text, opset=opset), shapes=SHAPES, **options)
     for n, h, w in ((1, 8, 8), (3, 8, 8), (2, 5, 9)):

@@ -11,7 +11,8 @@ from tests.onnxtext import Case, agree, maker, model, operand, prove
 
 ATTENTION = """
 net (float[{n},6,8] x) => (float[{n},6,8] y)
-<float[8,24] w, float[8,8] o, int64[1] last = {{-1}}, int64[1] end = {{100}}, float half = {{0.5}}> {{
+<float[8,24] w, float[8,8] o, int64[1] last = {{-1}}, int64[1] end = {{100}},
+ float half = {{0.5}}> {{
   a = MatMul(x, w)
   q, k, v = Split<axis = 2>(a)
   kt = Transpose<perm = [0,2,1]>(k)

@@ -30,7 +30,9 @@ def test_what_follows_a_narrowed_tensor_changes() -> None:
     folded = Refold(lowered, {"r": (2, 6, 4, 4)})
     for native in lowered.natives:
         folded.visit(native)
-    found = {name: folded.now(name).tolist() for name in ("s", "z", "c", "b", "d", "u", "t", "other")}
+    found = {
+        name: folded.now(name).tolist() for name in ("s", "z", "c", "b", "d", "u", "t", "other")
+    }
     assert found == {
         "s": [2, 6, 4, 4], "z": 192, "c": 6, "b": [2], "d": 96, "u": [96], "t": [2, 96],
         "other": [2, 12, 4, 4],

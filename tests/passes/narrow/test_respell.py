@@ -7,8 +7,8 @@ import pytest
 
 from graphprune.errors import UnsupportedModel
 from graphprune.passes.narrow.refold import Refold
-from graphprune.passes.narrow.respell import RESPELL, Site, respells
-from tests.onnxtext import cut, model
+from graphprune.passes.narrow.respell import RESPELL, Edit, Site, respells
+from tests.onnxtext import cut, maker, model, operand, prove
 
 ROWS = model(
     """
@@ -69,8 +69,35 @@ def test_rows_that_do_not() -> None:
 
 def test_rules_are_found_by_operator() -> None:
     @respells("test::One", "test::Other")
-    def rule(site: Site) -> list[object]:  # type: ignore[type-arg]
+    def rule(site: Site) -> list[Edit]:
         return []
 
     assert RESPELL.pop("test::One") is RESPELL.pop("test::Other") is rule
     assert np.all([name in RESPELL for name in ("Reshape", "Slice", "Split", "Conv", "LSTM")])
+
+
+def test_a_literal_that_two_reshapes_share() -> None:
+    """Both meant 12; one tensor is narrowed, the other is the image's own."""
+    body = """
+      q = Reshape(a, s)
+      i = Conv(x, k)
+      j = Reshape(i, s)
+      n = MatMul(q, m)
+      u = MatMul(j, m)
+      y = Reshape(u, t)
+      z = MatMul(l, n)
+    """
+    inits = "float[12,3,1,1] k, float[64,64] m, float[5,12] l, int64[3] s = {2,12,64}"
+    proto = model(
+        f"""
+        net (float[2,3,8,8] x) => (float[2,12,8,8] y, float[2,5,64] z)
+        <float[12,3,3,3] w, {inits}, int64[4] t = {{2,12,8,8}}> {{
+          a = Conv<pads = [1,1,1,1]>(x, w)
+          {body}
+        }}
+        """
+    )
+    case = prove(proto, only=("w",))
+    assert operand(case.proto, "q", 1).tolist() == [2, 6, 64]
+    assert operand(case.proto, "j", 1).tolist() == [2, 12, 64]
+    assert maker(case.proto, "j").input[1] == "s"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.onnxtext import agree, maker, model, operand, prove
+from tests.onnxtext import agree, cut, maker, model, operand, prove
 
 SHUFFLE = """
 net (float[{n},3,4,4] x) => (float[{n},5,4,4] y)
-<float[12,3,1,1] w, float[5,12,1,1] f, int64[5] split = {{{b},3,4,4,4}}, int64[4] join = {{{b},12,4,4}}
- {more}> {{
+<float[12,3,1,1] w, float[5,12,1,1] f, int64[5] split = {{2,3,4,4,4}},
+ int64[4] join = {{2,12,4,4}}> {{
   a = Conv(x, w)
   {body}
   y = Conv(q, f)
@@ -25,7 +25,7 @@ PLAIN = """
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("opset", [7, 13, 22])
 def test_any_width(keep: float, opset: int) -> None:
-    text = SHUFFLE.format(n=2, b=2, more="", body=PLAIN)
+    text = SHUFFLE.format(n=2, body=PLAIN)
     proto = model(text, opset=opset, ir=10 if opset > 20 else 8)
     case = prove(proto, keep=keep, seed=opset)
     assert [n.op_type for n in case.proto.graph.node] == ["Conv", "Gather", "Conv"]
@@ -36,10 +36,8 @@ def test_any_width(keep: float, opset: int) -> None:
 
 
 def test_a_shuffle_that_loses_nothing_stays() -> None:
-    text = SHUFFLE.format(n=2, b=2, more="", body=PLAIN + "\n v = Conv(x, u)")
+    text = SHUFFLE.format(n=2, body=PLAIN + "\n v = Conv(x, u)")
     proto = model(text.replace("float[5,12,1,1] f", "float[5,12,1,1] f, float[6,3,1,1] u"))
-    from tests.onnxtext import cut
-
     assert cut(proto, only=()).proto.graph.node == proto.graph.node
 
 
@@ -57,7 +55,7 @@ def test_a_computed_batch_is_no_longer_needed() -> None:
       t = Transpose<perm = [0,2,1,3,4]>(r)
       q = Reshape(t, jo)
     """
-    case = prove(model(SHUFFLE.format(n="N", b=2, more="", body=body)))
+    case = prove(model(SHUFFLE.format(n="N", body=body)))
     assert [n.op_type for n in case.proto.graph.node] == ["Conv", "Gather", "Conv"]
     agree(case, x=(3, 3, 4, 4))
 
@@ -77,6 +75,6 @@ def test_shape_arithmetic_that_others_read_stays() -> None:
       q0 = Reshape(t, jo)
       q = Reshape(q0, jo)
     """
-    case = prove(model(SHUFFLE.format(n="N", b=2, more="", body=body)))
+    case = prove(model(SHUFFLE.format(n="N", body=body)))
     agree(case, x=(3, 3, 4, 4))
     assert "jo" in [o for n in case.proto.graph.node for o in n.output]

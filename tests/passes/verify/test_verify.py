@@ -114,7 +114,7 @@ def test_exact_plans_have_no_shift() -> None:
     assert (proof.approximate, proof.shift, proof.left_out) == ({}, None, ())
 
 
-def test_approximate_plans_say_how_far_they_are_from_the_original() -> None:
+def test_approximate_plans_say_what_their_statistics_move() -> None:
     found = inspect(build("rms_norm"))
     proof = proven(found, drawn(found.coupling, 0, "one"))
     assert list(proof.approximate) == [g.name for g in found.coupling if not g.exact]
