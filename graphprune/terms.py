@@ -80,7 +80,7 @@ class Terms:
 def itemsize(dtype: str) -> float:
     """Bytes of one element; a half for packed four-bit types, 4 for a name nobody knows."""
     if dtype in _ITEMSIZE:
-        # First of all: once ml_dtypes is imported NumPy knows these names, and counts them unpacked.
+        # First: once ml_dtypes is imported NumPy knows these names too, and counts them unpacked.
         return _ITEMSIZE[dtype]
     try:
         return float(np.dtype(dtype).itemsize)

@@ -48,6 +48,9 @@ def slice_(ctx: Context, node: Node) -> None:
         parts = tuple(
             s if n > 1 else slice(None) for s, n in zip(index, layer.ids.shape, strict=True)
         )
+        if layer.rows:
+            # One start serves all rows: as many must be left before it in each.
+            ctx.partition(layer.rectangle()[:, : index[layer.axis].start or 0])
         kept.append(Layer(layer.ids[parts], layer.axis))
     ctx.set(node.outputs[0], kept)
 
@@ -63,6 +66,8 @@ def gather(ctx: Context, node: Node) -> None:
         if layer.axis != axis and layer.ids.shape[axis] == 1:
             kept.append(views.insert_axes(layer, axis, index.ndim))
             continue
+        if layer.axis == axis:
+            layer = ctx.tie(layer, layer.rows)  # one list of indices serves all rows
         ids: Ids = np.take(layer.ids, index.astype(np.int64), axis=axis)
         places = range(axis, axis + index.ndim)
         known = ctx.axis_before(node.outputs[0], places)
@@ -192,7 +197,10 @@ def pad(ctx: Context, node: Node) -> None:
         sides = []
         for count in (before, after):
             shape[layer.axis] = count
-            sides.append(ctx.labels.fresh(node.outputs[0], layer.axis, tuple(shape)))
+            side = Layer(ctx.labels.fresh(node.outputs[0], layer.axis, tuple(shape)), layer.axis)
+            if side.rows and count:
+                ctx.partition(side.rectangle())
+            sides.append(side.ids)
         ids = np.concatenate([sides[0], layer.ids, sides[1]], axis=layer.axis)
         kept.append(Layer(ids, layer.axis))
     ctx.set(node.outputs[0], kept)
@@ -227,6 +235,7 @@ def shuffle(ctx: Context, node: Node) -> None:
     axis, perm = node.int("axis"), np.array(node.ints("perm"))
     kept: list[Layer] = []
     for layer in ctx.of(node.inputs[0]):
+        layer = ctx.tie(layer, layer.rows) if layer.axis == axis else layer
         ids = np.take(layer.ids, perm, axis=axis) if layer.ids.shape[axis] > 1 else layer.ids
         kept.append(Layer(ids, layer.axis))
     ctx.set(node.outputs[0], kept)

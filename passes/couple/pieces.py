@@ -15,9 +15,9 @@ from graphprune.groups import Ids, Layer
 
 
 def lines(layers: Mapping[str, tuple[Layer, ...]], units: Ids) -> list[Ids]:
-    """Different lines of removable units along the narrowed axes of all values.
+    """Different sets of removable units that lie along the narrowed axis of a value.
 
-    Rows of one value lose equally many, so the first of them speaks for all.
+    Rows of one value lose equally many, so one that cannot be emptied speaks for all.
 
     Args:
         layers: Layers in labels.
@@ -25,10 +25,9 @@ def lines(layers: Mapping[str, tuple[Layer, ...]], units: Ids) -> list[Ids]:
     """
     found: dict[bytes, Ids] = {}
     for layer in (layer for several in layers.values() for layer in several):
-        spans = [slice(None if i == layer.axis else 1) for i in range(layer.ids.ndim)]
-        first = layer.ids[tuple(spans)]
-        found.setdefault(first.tobytes(), first.ravel())
-    distinct = {line.tobytes(): line for line in (units[raw] for raw in found.values())}
+        ids = layer.ids.ravel()
+        found.setdefault(ids.tobytes(), ids)
+    distinct = {line.tobytes(): line for line in (units[ids] for ids in found.values())}
     mapped = (_ascending(line) for line in distinct.values())
     return [line for line in mapped if line.size and line[0] > 0]
 

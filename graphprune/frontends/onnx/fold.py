@@ -102,11 +102,8 @@ def _mod(node: Native, x: Sequence[Array]) -> list[Array]:
 
 @_fold("Clip")
 def _clip(node: Native, x: Sequence[Array]) -> list[Array]:
-    given = iter(x)
-    bounds = [next(given) if name else None for name in node.proto.input]
-    low, high = [*bounds[1:], None, None][:2]
-    low = node.attrs.get("min", low)
-    high = node.attrs.get("max", high)
+    low, high = (x[i] if len(x) > i and x[i].size else None for i in (1, 2))
+    low, high = node.attrs.get("min", low), node.attrs.get("max", high)
     result = x[0] if low is None else np.maximum(x[0], low)
     return [result if high is None else np.minimum(result, high)]
 
@@ -264,4 +261,6 @@ def _split(node: Native, x: Sequence[Array]) -> list[Array]:
     if sizes is None:
         piece = -(-x[0].shape[axis] // len(node.proto.output))
         sizes = (piece,) * len(node.proto.output)
+    elif sum(sizes) != x[0].shape[axis]:
+        raise ValueError(f"pieces of {sizes} of an extent of {x[0].shape[axis]}")
     return list(np.split(x[0], np.cumsum(sizes)[:-1], axis=axis))

@@ -26,6 +26,7 @@ class Builder:
         values: Values so far.
         nodes: Canonical nodes so far.
         constants: Contents of FX nodes that are known.
+        bound: The value that each FX node stands for so far.
         aliases: Which FX nodes share memory.
     """
 
@@ -36,7 +37,7 @@ class Builder:
         self.aliases = aliases
         self._parameters = parameters
         self._taken = taken
-        self._bound: dict[Any, str] = {}
+        self.bound: dict[Any, str] = {}
         self._call: Call | None = None
         self._origin: tuple[int, ...] = ()
         self._label = ""
@@ -50,25 +51,28 @@ class Builder:
 
     def bind(self, node: Any, name: str) -> None:
         """An FX node stands for a value."""
-        self._bound[node] = name
-
-    def bound(self, node: Any) -> str:
-        """The value that an FX node stands for so far; empty if none."""
-        return self._bound.get(node, "")
+        self.bound[node] = name
 
     def rebind(self, node: Any, name: str) -> None:
         """An operator wrote into an FX node: it, and what is the same tensor, holds the result."""
-        before = self._bound.get(node)
-        for other, bound in self._bound.items():
+        before = self.bound.get(node)
+        for other, bound in self.bound.items():
             if bound == before and self.aliases.same(node, other):
-                self._bound[other] = name
-        self._bound[node] = name
+                self.bound[other] = name
+        self.bound[node] = name
 
-    def outdate(self, node: Any) -> None:
-        """Known contents were written into: constants read from that memory hold the old ones."""
-        for other in [n for n in self._bound if self.aliases.same(node, n)]:
-            if self.values[self._bound[other]].kind == "const":
-                del self._bound[other]
+    def outdate(self, node: Any, folded: bool) -> None:
+        """Known contents were overwritten: constants read from that memory hold the old ones.
+
+        Args:
+            node: What was written into.
+            folded: The write is no node of the graph, so what it changes has to stay whole.
+        """
+        for other in [n for n in self.bound if self.aliases.same(node, n)]:
+            if self.values[self.bound[other]].kind == "const":
+                del self.bound[other]
+            elif folded:
+                self.freeze(self.bound[other], "constants are written into it")
 
     def value(self, node: Any) -> str:
         """The name of the value that an FX node stands for.
@@ -78,12 +82,12 @@ class Builder:
         Raises:
             UnsupportedForm: Nothing is known of it.
         """
-        if node not in self._bound:
+        if node not in self.bound:
             if node in self._parameters.held:
-                self._bound[node] = self._parameter(node)
+                self.bound[node] = self._parameter(node)
             else:
-                self._bound[node] = self._known(node)
-        return self._bound[node]
+                self.bound[node] = self._known(node)
+        return self.bound[node]
 
     def _parameter(self, node: Any) -> str:
         source, tensor = self._parameters.source(node), self._parameters.held[node]

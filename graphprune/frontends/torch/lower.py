@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,13 +24,17 @@ from graphprune.ir import Graph, Value
 _EXTENTS = {"sym_size", "sym_numel", "sym_stride", "sym_storage_offset", "sym_is_contiguous"}
 
 
-def lower(program: Any) -> Graph:
+def lower(program: Any) -> tuple[Graph, Mapping[Any, str]]:
     """Lower an exported program to the canonical graph, with the sizes of its example inputs.
 
     Args:
         program: An ExportedProgram, decomposed or not.
+
+    Returns:
+        The graph, and the name of the value that each FX node stands for.
     """
-    return _Lowering(program).graph()
+    lowering = _Lowering(program)
+    return lowering.graph(), lowering.builder.bound
 
 
 class _Lowering:
@@ -43,6 +47,7 @@ class _Lowering:
         taken = frozenset(node.name for node in program.graph.nodes)
         self.builder = Builder(self.parameters, self.aliases, taken)
         self.inputs: list[str] = []
+        self._order = {node: i for i, node in enumerate(program.graph.nodes)}
         self._groups: dict[Any, tuple[str, ...]] = {}
 
     def graph(self) -> Graph:
@@ -89,7 +94,7 @@ class _Lowering:
         if buffer is not None:
             names = (self.builder.value(buffer), self.builder.value(node))
             call = Call(node, f"{node.name}~written", self.builder.value, ())
-            self.builder.begin(call, self._index(node), _label(node))
+            self.builder.begin(call, self._order[node], _label(node))
             self.builder.emit("pointwise.write", names)
 
     def _run(self, module: Any, prefix: str, index: int | None) -> None:
@@ -97,12 +102,7 @@ class _Lowering:
         wanted = live(module.graph)
         for node in module.graph.nodes:
             if node.op == "call_function" and node in wanted:
-                self._node(node, module, prefix, self._index(node) if index is None else index)
-
-    def _index(self, node: Any) -> int:
-        if not hasattr(self, "_order"):
-            self._order = {n: i for i, n in enumerate(self.program.graph.nodes)}
-        return self._order.get(node, 0)
+                self._node(node, module, prefix, self._order[node] if index is None else index)
 
     def _node(self, node: Any, module: Any, prefix: str, index: int) -> None:
         call = Call(node, prefix + node.name, self.builder.value, _results(node, prefix))
@@ -154,13 +154,13 @@ class _Lowering:
             for target in targets:
                 constants.forget(target)
             return False
-        for target in targets:
-            self.builder.outdate(target)
-        if call.op in FILLS and any(n > 1 for n in call.shape()):
-            return False
+        filled = call.op in FILLS and any(n > 1 for n in call.shape())
         whole = all(not m.is_floating_point() or m.numel() <= 1 for m in call.metas)
         made = not any(isinstance(n.meta.get("val"), torch.Tensor) for n in node.all_input_nodes)
-        return whole or made
+        folded = not filled and (whole or made)
+        for target in targets:
+            self.builder.outdate(target, folded)
+        return folded
 
     def _lower(self, call: Call) -> None:
         """By the operator's rule; operators without one freeze what they touch."""
@@ -200,7 +200,7 @@ class _Lowering:
     def _written(self, call: Call) -> None:
         """What an operator wrote into holds its result from now on."""
         for target in written(call.node):
-            result = self.builder.bound(call.node)
+            result = self.builder.bound.get(call.node)
             if (
                 hasattr(target, "meta")
                 and result
@@ -241,7 +241,7 @@ def _results(node: Any, prefix: str) -> tuple[str, ...]:
 def _label(node: Any) -> str:
     """The module's path and the operator; the node's name outside of any sub-module."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
-    path = stack[-1][0] if stack else ""
+    path = stack[-1][0].partition("@")[0] if stack else ""
     schema = getattr(node.target, "_schema", None)
     if not path or schema is None:
         return str(node.name)

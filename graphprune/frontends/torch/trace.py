@@ -30,12 +30,16 @@ class TracedModule:
             ``param`` by their fully qualified names (by their placeholder's where a node of the
             traced graph has that name), everything else is called like its FX node.
         nodes: The FX nodes; nodes of the graph point at them by ``origin``.
+        values: The value that each FX node stands for. Several nodes stand for one value where
+            elements are handed on unchanged (``contiguous``, ``detach``, an in-place operator's
+            operand and result).
     """
 
     module: Any
     program: Any
     graph: Graph
     nodes: tuple[Any, ...]
+    values: Mapping[Any, str]
 
     def contents(self, name: str) -> NDArray[np.generic]:
         """The contents of a parameter or constant value of the graph, read-only.
@@ -76,7 +80,8 @@ def trace(
         program = module
     else:
         program = _exported(module, args, kwargs, dynamic_shapes)
-    return TracedModule(module, program, lower(program), tuple(program.graph.nodes))
+    graph, values = lower(program)
+    return TracedModule(module, program, graph, tuple(program.graph.nodes), values)
 
 
 def _exported(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import subprocess
@@ -72,13 +73,14 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
 
 def test_descriptors_and_mappings_are_given_back(file: Path) -> None:
+    gc.collect()
     process = psutil.Process()
     before = process.num_fds()
     for _ in range(50):
         assert Opened(file).view(0, SIZE)[-1] == file.read_bytes()[-1]
-    assert process.num_fds() == before
+    assert process.num_fds() <= before
     kept = [Opened(file).view(i, 100) for i in range(50)]  # small ones are read, not mapped
-    assert process.num_fds() == before and len(kept) == 50
+    assert process.num_fds() <= before and len(kept) == 50
 
 
 MEMORY = """

@@ -51,28 +51,28 @@ class _Masked(torch.fx.Interpreter):  # type: ignore[misc]
     ) -> None:
         super().__init__(traced.program.graph_module)
         self.traced, self.coupling, self.alive, self.noise = traced, coupling, alive, noise
-        self.sources = {v.source: v.name for v in traced.graph.params}
         self.masks = self._masks()
         self.order = {node: i for i, node in enumerate(traced.nodes)}
 
     def outputs(self, inputs: list[Any]) -> list[Any]:
         given = iter(inputs)
-        held = [self._held(spec) for spec in self.traced.program.graph_signature.input_specs]
+        specs = self.traced.program.graph_signature.input_specs
+        places = [node for node in self.traced.nodes if node.op == "placeholder"]
+        held = [self._held(spec, node) for spec, node in zip(specs, places, strict=True)]
         with torch.no_grad():
             found = self.run(*[next(given) if tensor is None else tensor for tensor in held])
         flat, _ = torch.utils._pytree.tree_flatten(found)
         return [tensor for tensor in flat if isinstance(tensor, torch.Tensor)]
 
-    def _held(self, spec: Any) -> Any | None:
+    def _held(self, spec: Any, node: Any) -> Any | None:
         """A copy of what a placeholder stands for, its dead entries scrambled."""
         if spec.kind.name == "USER_INPUT":
             return None
         program = self.traced.program
         tensor = program.state_dict.get(spec.target, program.constants.get(spec.target))
         tensor = tensor.detach().clone()
-        node = next(n for n in self.traced.nodes if n.name == spec.arg.name)
-        name = self._name(node)
-        if self.noise is None or name is None or not tensor.is_floating_point():
+        name = self.traced.values.get(node, "")
+        if self.noise is None or not tensor.is_floating_point():
             return tensor
         generator = torch.Generator().manual_seed(self.noise)
         for layer in self.coupling.layers.get(name, ()):
@@ -89,7 +89,7 @@ class _Masked(torch.fx.Interpreter):  # type: ignore[misc]
         node = self.current
         keeps: dict[int, Any] = {}
         for name, keep in self.masks.get(self.order[node], ()):
-            wanted = [n for n in node.all_input_nodes if self._name(n) == name]
+            wanted = [n for n in node.all_input_nodes if self.traced.values.get(n) == name]
             assert wanted, f"{node} does not read {name}"
             for key in {id(self.env[n]) for n in wanted}:
                 keeps[key] = keep * keeps[key] if key in keeps else keep
@@ -97,23 +97,6 @@ class _Masked(torch.fx.Interpreter):  # type: ignore[misc]
             lambda a: a * keeps[id(a)].to(a.dtype) if id(a) in keeps else a, (args, kwargs)
         )
         return super().call_function(target, args, kwargs)
-
-    def _name(self, node: Any) -> str | None:
-        """The value an FX node stands for."""
-        values = self.traced.graph.values
-        if node.op == "placeholder" and node.name not in self.traced.graph.inputs:
-            specs = self.traced.program.graph_signature.input_specs
-            target = next(s.target for s in specs if s.arg.name == node.name)
-            tensor = self._find(target)
-            same = [s for s in self.sources if self._find(s) is tensor]
-            return self.sources[same[0]] if same else None
-        if node.name in values:
-            return str(node.name)
-        return self._name(node.all_input_nodes[0]) if node.all_input_nodes else None
-
-    def _find(self, target: str) -> Any:
-        program = self.traced.program
-        return program.state_dict.get(target, program.constants.get(target))
 
     def _masks(self) -> Masks:
         found: Masks = {}

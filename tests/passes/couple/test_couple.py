@@ -142,3 +142,49 @@ frozen wa.0[6] c -> 'c' slides over the axis
 frozen wa.1[3] a -> 'x' is an input of the graph
 frozen wb.0[5] 'y' is an output of the graph
 """)
+
+
+HEADS = """
+    input x: [2,5]
+    param wa: [5,12]
+    a = contract(x, wa) {equation="nk,kz->nz"}
+    r = reshape(a) {shape=[2,2,6]}
+    INDEX
+    s = MOVED
+    f = reshape(s) {shape=[2,COUNT]}
+    param ws: [COUNT,3]
+    param wr: [12,3]
+    y = contract(f, ws) {equation="nk,kz->nz"}
+    z = contract(a, wr) {equation="nk,kz->nz"}
+    return y, z
+"""
+
+
+def heads(moved: str, count: int, index: str = "") -> str:
+    """The groups of two heads of six channels that are moved before they are read."""
+    text = HEADS.replace("MOVED", moved).replace("COUNT", str(count)).replace("INDEX", index)
+    text = groups(text)
+    return "".join(line for line in text.splitlines(keepends=True) if line.startswith("g"))
+
+
+def test_a_range_of_every_heads_channels_starts_at_one_place() -> None:
+    """As many must be left before the range in every head, and as many in it."""
+    assert heads("slice(r) {axes=[2], ends=[5], starts=[2], steps=[1]}", 6) == snapshot("""\
+g1[3] wa.1 wr.0
+g2[3] wa.1 ws.0 wr.0
+""")
+
+
+def test_one_list_of_indices_for_all_heads_keeps_the_same_of_each() -> None:
+    index = "const i: int64[3] = [4, 0, 1]"
+    assert heads("gather(r, i) {axis=2}", 6, index) == snapshot("""\
+g1[3] wa.1 ws.0 wr.0
+g2[3] wa.1 wr.0
+""")
+
+
+def test_padding_of_heads_is_as_long_in_each() -> None:
+    assert heads('pad(r) {mode="constant", pads=[0,0,1,0,0,2]}', 18) == snapshot("""\
+g1[6] wa.1 ws.0 wr.0
+g2[3] ws.0
+""")

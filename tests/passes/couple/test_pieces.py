@@ -9,7 +9,7 @@ from graphprune.passes.couple import pieces
 from tests.coupled import groups
 
 
-def test_lines_are_what_lies_along_the_narrowed_axis_once_each() -> None:
+def test_lines_are_the_units_along_the_narrowed_axis_once_each() -> None:
     layers = {
         "a": (Layer(np.array([[1, 2, 3]]), 1),),
         "b": (Layer(np.array([[3, 2, 1]]), 1),),
@@ -18,7 +18,7 @@ def test_lines_are_what_lies_along_the_narrowed_axis_once_each() -> None:
         "frozen": (Layer(np.array([0, 1]), 0),),
     }
     found = [line.tolist() for line in pieces.lines(layers, np.arange(10))]
-    assert found == [[1, 2, 3], [1, 2, 3], [4, 5]]
+    assert found == [[1, 2, 3], [1, 2, 3], [4, 5, 6, 7]]
 
 
 def test_a_group_is_divided_where_a_piece_divides_it() -> None:

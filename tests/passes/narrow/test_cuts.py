@@ -117,7 +117,7 @@ def test_cuts_by_rows_come_before_the_rows_are_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [plain(0, 1), plain(1, 1, 2), Cut(1, (0,), np.ones((2, 1)), (2,))]
+    "other", [plain(0, 1), plain(1, 1, 2), Cut(1, (0,), np.ones((2, 1), np.int64), (2,))]
 )
 def test_keys_tell_cuts_apart(other: Cut) -> None:
     one = plain(1, 1)

@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 
 import graphprune
 from graphprune.errors import BackendError
-from tests.onnxtext import agree, cut, dims, maker, model, operand, prove
+from tests.onnxtext import agree, cut, dims, maker, model, operand, prove, reference
 
 NEWEST = onnx.defs.onnx_opset_version()
 

@@ -30,6 +30,17 @@ def reshape(call: Call, builder: Builder) -> str:
     return reshaped(builder, call.tensor("self"), call.shape())
 
 
+@lowers("as_strided", "as_strided_copy")
+def strided(call: Call, builder: Builder) -> str:
+    """Any elements of the memory; only what an operand's own strides give is told apart."""
+    x, meta = call.tensor("self"), call.arguments["self"].meta["val"]
+    wanted = zip(call.shape(), call.ints("stride"), meta.stride(), strict=False)
+    alike = builder.shape(x) == call.shape() and all(n == 1 or a == b for n, a, b in wanted)
+    if not alike or call.integer("storage_offset", meta.storage_offset()) != meta.storage_offset():
+        raise UnsupportedForm("elements picked by their place in memory")
+    return x
+
+
 @lowers("permute", "permute_copy")
 def permute(call: Call, builder: Builder) -> str:
     """Any order."""
