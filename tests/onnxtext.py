@@ -21,7 +21,9 @@ from onnx.reference import ReferenceEvaluator
 from graphprune.execution import execute
 from graphprune.frontends.onnx import Lowered, load, lower
 from graphprune.groups import Alive, Coupling
+from graphprune.ir.check import check
 from graphprune.ir.graph import Shape
+from graphprune.ir.text import print_graph
 from graphprune.passes.couple import couple
 from graphprune.passes.narrow import Narrowed, materialise, narrow
 from graphprune.passes.verify import Proof, Trial, verify
@@ -172,6 +174,24 @@ def operand(proto: onnx.ModelProto, output: str, position: int) -> Array:
     assert constant.op_type == "Constant", constant.op_type
     value = helper.get_attribute_value(constant.attribute[0])
     return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.array(value)
+
+
+def emitted(body: str, source: str, inits: str, opset: int = 17) -> list[str]:
+    """The canonical lines that a few operators are lowered to.
+
+    Args:
+        body: The operators, their last result ``y``.
+        source: Type and name of the graph's input.
+        inits: Its initializers.
+        opset: Of the operators.
+    """
+    text = f"net ({source}) => (float y) <{inits}> {{ {body} }}"
+    proto = model(text, opset=opset, ir=10 if opset > 18 else 8)
+    proto.graph.output[0].type.Clear()
+    graph = lower(load(proto)).graph
+    check(graph)
+    lines = print_graph(graph).splitlines()
+    return [line for line in lines if not line.startswith(("input", "param", "const", "return"))]
 
 
 def maker(proto: onnx.ModelProto, output: str) -> onnx.NodeProto:

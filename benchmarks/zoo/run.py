@@ -46,8 +46,9 @@ Every model was pruned to {MACS:.0%} of its MACs (`macs={MACS}`, criterion `l2`,
 * **groups**: of coupled channels; **with rows**: those of several rows (heads, grouped
   convolutions); **approximate**: those along which a norm takes its statistics.
 * **frozen axes**: parameter axes that may not be narrowed.
-* **analysis s**: load, lower and couple, median of three in a warm process; **prune s**: from the
-  file to the edited model; **proof s**: replay and running both models.
+* **analysis s**: processor seconds to load, lower and couple, median of three in a warm process;
+  **prune s**: processor seconds from the file to the edited model; **proof s**: the clock's
+  seconds of the replay and of running both models.
 * **MACs**: after divided by before; **largest error**: of any output against the masked
   original, relative to the output's largest value.
 """

@@ -1,4 +1,8 @@
-"""What the compiler makes of one model, as one row of the zoo's table."""
+"""What the compiler makes of one model, as one row of the zoo's table.
+
+Analysis and pruning run on one thread and are timed in processor seconds, which on a machine that
+does nothing else are the clock's; the proof runs the engine's threads and is timed by the clock.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +41,8 @@ class Row:
         rows: Groups of several rows: heads, grouped convolutions.
         frozen: Parameter axes that may not be narrowed.
         approximate: Groups across whose channels a norm's statistics run.
-        analysis: Seconds to load, lower and couple, in a warm process.
-        prune: Seconds from the file to the edited model, proof excluded.
+        analysis: Processor seconds to load, lower and couple, in a warm process.
+        prune: Processor seconds from the file to the edited model, proof excluded.
         proof: Seconds of the proof.
         macs: MACs after, divided by those before.
         error: Largest relative error against the masked original.
@@ -99,9 +103,9 @@ def _inspected(path: Path, row: Row) -> Row:
     seconds = []
     graphprune.inspect(path)  # modules are imported when first used
     for _ in range(ANALYSES):
-        start = time.perf_counter()
+        start = time.process_time()
         coupling = graphprune.inspect(path).coupling
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     judged = sides(coupling)
     stuck = [side for side in judged if not side.free and not side.bound]
     return replace(
@@ -119,10 +123,10 @@ def _inspected(path: Path, row: Row) -> Row:
 
 
 def _pruned(path: Path, row: Row) -> Row:
-    begun: dict[str, float] = {}
+    begun: dict[str, tuple[float, float]] = {}
 
     def stage(name: str) -> None:
-        begun[name] = time.perf_counter()
+        begun[name] = (time.process_time(), time.perf_counter())
 
     note = ""
     try:
@@ -133,7 +137,7 @@ def _pruned(path: Path, row: Row) -> Row:
     except GraphpruneError as error:
         return replace(row, verdict=f"refused: {_short(error)}")
     end = time.perf_counter()
-    first, last = min(begun.values()), max(begun.values())
+    first, last = min(begun.values()), max(begun.values())  # the last stage is the proof
     proof, (before, after) = result.proof, result.cost
     verdict = "proven" + note
     if not proof.ok:
@@ -143,8 +147,8 @@ def _pruned(path: Path, row: Row) -> Row:
         verdict += f"; the numeric proof leaves {', '.join(proof.left_out)} whole"
     return replace(
         row,
-        prune=last - first,
-        proof=end - last,
+        prune=last[0] - first[0],
+        proof=end - last[1],
         macs=after.macs / before.macs if before.macs else None,
         error=proof.masked.worst if proof.masked else None,
         verdict=verdict,

@@ -53,7 +53,7 @@ def _node_line(graph: Graph, node: Node) -> str:
     left = ", ".join(_typed(graph.values[n]) if n else "_" for n in node.outputs)
     args = ", ".join(_name(n) if n else "_" for n in node.inputs)
     attrs = ", ".join(f"{k}={_attr(v)}" for k, v in sorted(node.attrs.items()))
-    return f"{left} = {node.op}({args})" + (f" {{{attrs}}}" if attrs else "")
+    return f"{left} = {node.op}({args})".lstrip() + (f" {{{attrs}}}" if attrs else "")
 
 
 def _name(name: str) -> str:
@@ -199,9 +199,10 @@ class _Line:
         self.values[value.name] = value
 
     def node(self) -> None:
-        results = [self.typed()]
-        while self.peek() == ",":
-            self.take()
+        results: list[tuple[str, str, Shape | None, bool]] = []
+        while self.peek() != "=":
+            if results:
+                self.take(",")
             results.append(self.typed())
         self.take("=")
         op = self.take()
@@ -215,7 +216,7 @@ class _Line:
         if any(typed) and not all(typed):
             raise ValueError("either every result has a shape or none")
         shapes = [shape for _, _, shape, _ in results]
-        if not any(typed):
+        if typed and not any(typed):
             known = [self.values[n].known_shape if n else () for n in operands]
             shapes = list(shape_rules.infer(node, known))
         for (name, dtype, _, _), shape in zip(results, shapes, strict=True):

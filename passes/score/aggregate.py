@@ -14,7 +14,7 @@ from graphprune.terms import Floats, add_up
 Elementwise = Callable[[Floats], Floats]
 
 # Elements that are widened to float64 at a time: large embeddings are never copied whole.
-_SLAB = 1 << 22
+_SLAB = 1 << 18
 
 
 def unit_sums(

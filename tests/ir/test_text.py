@@ -35,6 +35,7 @@ const limit: float64[2] = [NaN, Infinity]
 g: [2,2] = gather(x, index) {axis=1}
 a: [2,1], _, b: [2,1] = split(x) {axis=1, sizes=[1,4,1]}
 c: float16[2,1] = pointwise.clip(a, _, b)
+= opaque(a) {reason="kept whole", type="Odd"}
 d: ? = opaque(c) {reason="a {brace}, an axis=3, a \\"quote\\" and a # hash", type="Odd"}
 h: [2,6] = layer_norm(x, _, _) {axes=[1], epsilon=1e-05, keep=false, name="x", w=[0.5,2.0]}
 return d, g, h, x
@@ -59,7 +60,8 @@ def test_parts_of_the_graph() -> None:
     assert graph.values["d"].shape is None
     index = graph.values["index"].const
     assert index is not None and index.dtype == np.int64 and index.tolist() == [1, 0]
-    split, clip, opaque, norm = graph.nodes[1:]
+    split, clip, keeper, opaque, norm = graph.nodes[1:]
+    assert keeper.inputs == ("a",) and keeper.outputs == ()
     assert split.outputs == ("a", "", "b")
     assert split.ints("sizes") == (1, 4, 1)
     assert clip.inputs == ("a", "", "b")
@@ -155,7 +157,7 @@ def test_a_graph_without_outputs_prints_a_bare_return() -> None:
         ("y = relu(x)", "'relu' is no canonical op"),
         ("y = pointwise.relu(x", "expected , after token 5, got ''"),
         ("y = pointwise.relu(x x)", "expected , after token"),
-        ("y pointwise.relu(x)", "expected = after token 1, got 'pointwise.relu'"),
+        ("y pointwise.relu(x)", "expected , after token 1, got 'pointwise.relu'"),
         ("y = pointwise.relu(z)", "z"),
         ("y: [1,2 = pointwise.relu(x)", "expected , after token"),
         ("y: [2,-1] = pointwise.relu(x)", "'y' has a negative extent"),

@@ -207,6 +207,8 @@ def _in_node(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:
         if attribute.HasField("t"):
             yield attribute.t
         yield from attribute.tensors
+        for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+            yield from (sparse.values, sparse.indices) if sparse.dims else ()
         for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
             yield from graph.initializer
             for inner in graph.node:

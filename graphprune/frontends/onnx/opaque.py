@@ -32,7 +32,7 @@ def opaque(node: Native, builder: Builder, reason: str) -> None:
     read = [n for n in node.proto.input if n]
     bodies = list(builder.model.subgraphs(node.proto))
     reason = "its sub-graphs are not looked into" if bodies else reason
-    inside = captured(bodies)
+    inside = captured(bodies) - set(read)
     read += sorted(n for n in inside if n in builder.values or n in builder.tensors)
     operands = tuple(builder.use(n) for n in read)
     inferred = _inferred(node, builder)

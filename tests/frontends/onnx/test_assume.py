@@ -28,7 +28,7 @@ def assumed(shape: str, body: str = "y = Relu(x)", **given: Shape) -> tuple[Shap
         ("float[N,C,H,W]", (1, 3, 224, 224), True),
         ("float[time,batch_size,8]", (1, 1, 8), True),
         ("float[?,7]", (1, 7), True),
-        ("float[]", (), False),
+        ("float", (), False),
     ],
 )
 def test_open_extents_are_guessed(declared: str, shape: Shape, symbolic: bool) -> None:

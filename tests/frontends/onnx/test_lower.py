@@ -25,9 +25,10 @@ def test_a_small_network() -> None:
     text = text_of(
         """
         net (float[N,3,8,8] x) => (float[N,5] y)
-        <float[12,3,3,3] w, float[12] b, float[12] var, float[5,12] f, float[5] c> {
+        <float[12,3,3,3] w, float[12] scale, float[12] b, float[12] mean, float[12] var,
+         float[5,12] f, float[5] c> {
           a = Conv<pads = [1,1,1,1], strides = [2,2]>(x, w)
-          n = BatchNormalization(a, var, b, b, var)
+          n = BatchNormalization(a, scale, b, mean, var)
           p = GlobalAveragePool(n)
           q = Flatten(p)
           y = Gemm<transB = 1>(q, f, c)
@@ -37,13 +38,15 @@ def test_a_small_network() -> None:
     assert text == (
         "input x: [1,3,8,8]\n"
         "param w: [12,3,3,3]\n"
-        "param var: [12]\n"
+        "param scale: [12]\n"
         "param b: [12]\n"
+        "param mean: [12]\n"
+        "param var: [12]\n"
         "param f: [5,12]\n"
         "param c: [5]\n"
         "a: [1,12,4,4] = conv(x, w) "
         "{dilations=[1,1], groups=1, pads=[1,1,1,1], strides=[2,2]}\n"
-        "n: [1,12,4,4] = batch_norm(a, var, b, b, var)\n"
+        "n: [1,12,4,4] = batch_norm(a, scale, b, mean, var)\n"
         "p: [1,12,1,1] = pool(n) {everything=true}\n"
         "q: [1,12] = reshape(p) {shape=[1,12]}\n"
         '"y~1": [1,5] = contract(q, f) {equation="yk,zk->yz"}\n'
@@ -169,7 +172,7 @@ def test_results_without_a_known_shape_are_opaque_from_there_on() -> None:
 
 def test_a_name_that_is_made_twice() -> None:
     proto = model("net (float[2] x) => (float[2] y) { y = Relu(x) }")
-    proto.graph.node.append(helper.make_node("Constant", [], ["y"], value_int=1))
+    proto.graph.node.append(helper.make_node("Constant", [], ["y"], value_floats=[1.0, 2.0]))
     with pytest.raises(InvalidModel, match="'y' is computed twice"):
         lower(load(proto))
     proto = model("net (float[2] x) => (float[2] y) { y = Relu(x) }")

@@ -17,6 +17,7 @@ from graphprune.ir import Node
 from graphprune.ir.shapes import letters
 
 Masks = dict[int, list[tuple[str, Any]]]
+_PRODUCTS = ("contract", "conv", "conv_transpose")
 
 
 def draw(coupling: Coupling, seed: int = 0, exact: bool = True) -> Alive:
@@ -102,7 +103,7 @@ class _Masked(torch.fx.Interpreter):  # type: ignore[misc]
         found: Masks = {}
         for mask in self.coupling.masks:
             node = self.coupling.graph.nodes[mask.node]
-            if "~" in node.inputs[mask.operand] and node.op != "contract":
+            if "~" in node.inputs[mask.operand] and node.family not in _PRODUCTS:
                 continue  # made of operands that are masked themselves
             name, axis = self._readable(node, mask.operand, mask.axis)
             layer = next((x for x in self.coupling.layers.get(name, ()) if x.axis == axis), None)
@@ -116,6 +117,8 @@ class _Masked(torch.fx.Interpreter):  # type: ignore[misc]
         name = node.inputs[operand]
         if "~" not in name:
             return name, axis
+        if node.op != "contract":
+            return node.inputs[1], 1 if node.op == "conv" else 0
         words = letters(node)
         other = node.inputs[1 - operand]
         return other, words[1 - operand].index(words[operand][axis])

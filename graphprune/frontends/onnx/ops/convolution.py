@@ -108,6 +108,8 @@ def resize(node: Native, builder: Builder) -> None:
     x = builder.shape(node.operand(0))
     if node.attrs.get("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise UnsupportedForm("a resize that keeps the aspect ratio")
+    if node.attrs.get("coordinate_transformation_mode") == "tf_crop_and_resize":
+        raise UnsupportedForm("a resize of a part of the image")
     axes = node.ints("axes") or tuple(range(len(x)))
     legacy = node.op_type == "Upsample" or node.opset < 11
     shape = list(x)

@@ -32,7 +32,9 @@ def group_norm(node: Native, builder: Builder) -> None:
     groups = int(node.attrs["num_groups"])
     channels = builder.shape(node.operand(0))[1]
     if builder.shape(node.operand(1)) != (channels,):
-        raise UnsupportedForm("one scale a group instead of one a channel")
+        builder.freeze(node.operand(0), "one scale a group instead of one a channel")
+        builder.emit("pointwise.group_norm", [node.operand(0)], list(node.proto.output))
+        return
     builder.emit("group_norm", list(node.proto.input), list(node.proto.output), groups=groups)
 
 

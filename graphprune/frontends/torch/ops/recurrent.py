@@ -96,7 +96,8 @@ def _cell(
     builder: Builder, op: str, left: str, state: str, weights: _Weights, start: str
 ) -> tuple[str, str]:
     """What a cell gives from the inputs' part and a state: the next state, and an LSTM's cell."""
-    right = builder.emit("contract", [weights.hidden, state], equation="zk,abk->abz")
+    lead = "ab"[: builder.rank(state) - 1]
+    right = builder.emit("contract", [weights.hidden, state], equation=f"zk,{lead}k->{lead}z")
     total = builder.emit("pointwise.add", [left, right, *weights.biases])
     axis, gates = builder.rank(total) - 1, _GATES[op]
     size = builder.shape(total)[axis] // gates
@@ -106,7 +107,8 @@ def _cell(
     cells = builder.emit("pointwise.cell", [*blocks, *filter(None, [start])])
     hidden = cells
     if weights.projection:
-        hidden = builder.emit("contract", [cells, weights.projection], equation="abk,zk->abz")
+        equation = f"{lead}k,zk->{lead}z"
+        hidden = builder.emit("contract", [cells, weights.projection], equation=equation)
     return hidden, cells
 
 
@@ -139,9 +141,9 @@ def cell(call: Call, builder: Builder) -> list[str]:
     states = call.tensors("hx") if op == "lstm" else [call.tensor("hx")]
     biases = tuple(filter(None, (call.tensor("b_ih"), call.tensor("b_hh"))))
     weights = _Weights(call.tensor("w_ih"), call.tensor("w_hh"), biases, "")
-    x, state = (reshaped(builder, n, (1, *builder.shape(n))) for n in (x, states[0]))
-    left = builder.emit("contract", [x, weights.inputs], equation="abk,zk->abz")
+    lead = "ab"[: builder.rank(x) - 1]
+    left = builder.emit("contract", [x, weights.inputs], equation=f"{lead}k,zk->{lead}z")
     start = states[1] if op == "lstm" else ""
-    hidden, cells = _cell(builder, op, left, state, weights, start)
-    result = builder.emit("pointwise.state", [hidden, state])
-    return [reshaped(builder, n, call.shape()) for n in (result, cells)][: len(call.metas)]
+    hidden, cells = _cell(builder, op, left, states[0], weights, start)
+    result = builder.emit("pointwise.state", [hidden, states[0]])
+    return [result, cells][: len(call.metas)]

@@ -76,13 +76,3 @@ def cosine(call: Call, builder: Builder) -> str:
         if axis >= end
     ]
     return builder.emit("pointwise.div", [total, *norms])
-
-
-@lowers("pairwise_distance")
-def distance(call: Call, builder: Builder) -> str:
-    """The norm of a difference along the last axis."""
-    order = float(call.arguments.get("p", 2))
-    difference = builder.emit("pointwise.sub", [call.tensor("x1"), call.tensor("x2")])
-    axes, member = (builder.rank(difference) - 1,), _NORMS.get(order, "norm")
-    keep = call.flag("keepdim")
-    return builder.emit(f"reduce.{member}", [difference], axes=axes, keepdims=keep)

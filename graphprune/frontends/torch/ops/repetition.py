@@ -51,17 +51,14 @@ def repeat_interleave(call: Call, builder: Builder) -> str:
     """Every element repeated where it stands."""
     if not call.given("self"):
         raise UnsupportedForm("indices computed at run time")
-    x, times = call.tensor("self"), call.arguments["repeats"]
+    x = call.tensor("self")
     if not call.given("dim"):
         x = reshaped(builder, x, (int(np.prod(builder.shape(x), dtype=np.int64)),))
     axis = call.axis(builder.rank(x)) if call.given("dim") else 0
-    counts = builder.constants.array(times) if hasattr(times, "meta") else None
-    if hasattr(times, "meta") and counts is None and call.operand("repeats") is not None:
-        counts = np.array(call.integer("repeats"))
-    elif counts is None:
-        counts = np.array(times)
-    index = np.repeat(np.arange(builder.shape(x)[axis]), counts)
-    return gathered(builder, x, index, axis)
+    repeats = builder.constants.array(call.arguments["repeats"])
+    if repeats is None:
+        repeats = np.array(call.integer("repeats"))
+    return gathered(builder, x, np.repeat(np.arange(builder.shape(x)[axis]), repeats), axis)
 
 
 @lowers("flip", "fliplr", "flipud")

@@ -110,47 +110,31 @@ def embedding(call: Call, builder: Builder) -> str:
 
 @lowers("index")
 def index(call: Call, builder: Builder) -> str:
-    """Places by one tensor of indices an axis, or by a constant mask."""
+    """Places by one tensor of indices an axis."""
     given = call.arguments["indices"]
     axes = [i for i, node in enumerate(given) if node is not None]
+    if any(str(given[i].meta["val"].dtype) in ("torch.bool", "torch.uint8") for i in axes):
+        raise UnsupportedForm("a mask picks elements")
     x = call.tensor("self")
     known = [builder.constants.array(given[i]) for i in axes]
-    found = [k for k in known if k is not None]
+    found = [indices for indices in known if indices is not None]
     if len(found) == len(axes):
         return _advanced(builder, x, axes, found)
-    if len(axes) > 1 or given[axes[0]].meta["val"].dtype.is_floating_point:
+    if len(axes) > 1:
         raise UnsupportedForm("several axes by computed indices")
-    if str(given[axes[0]].meta["val"].dtype) in ("torch.bool", "torch.uint8"):
-        raise UnsupportedForm("a computed mask")
     return builder.emit("lookup", [x, call.value_of(given[axes[0]])], axis=axes[0])
 
 
-def _advanced(builder: Builder, x: str, axes: list[int], found: list[Array]) -> str:
+def _advanced(builder: Builder, x: str, places: list[int], found: list[Array]) -> str:
     """NumPy's advanced indexing with constant indices, as one gather along merged axes."""
-    places, flat = _spelled_out(axes, found)
     rank, shape = builder.rank(x), builder.shape(x)
     if places != list(range(places[0], places[0] + len(places))):
         rest = [i for i in range(rank) if i not in places]
         x, places = permuted(builder, x, (*places, *rest)), list(range(len(places)))
         shape = builder.shape(x)
     first, end = places[0], places[-1] + 1
-    flat = [np.where(f < 0, f + n, f) for f, n in zip(flat, shape[first:end], strict=True)]
+    flat = [np.where(f < 0, f + n, f) for f, n in zip(found, shape[first:end], strict=True)]
     merged = np.ravel_multi_index(np.broadcast_arrays(*flat), shape[first:end])
     size = int(np.prod(shape[first:end], dtype=np.int64))
     x = reshaped(builder, x, (*shape[:first], size, *shape[end:]))
     return gathered(builder, x, np.asarray(merged), first)
-
-
-def _spelled_out(axes: list[int], found: list[Array]) -> tuple[list[int], list[Array]]:
-    """Masks as the indices of what they keep, one an axis."""
-    places: list[int] = []
-    flat: list[Array] = []
-    for axis, array in zip(axes, found, strict=True):
-        if array.dtype.kind == "b":
-            kept = np.nonzero(array)
-            places += range(axis, axis + len(kept))
-            flat += kept
-        else:
-            places.append(axis)
-            flat.append(array)
-    return places, flat
