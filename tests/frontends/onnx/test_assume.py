@@ -9,13 +9,15 @@ from graphprune.frontends.onnx import Lowered, load, lower
 from graphprune.ir.graph import Shape
 from tests.onnxtext import model
 
+RELU = "y = Relu(x)"
 
-def lowered(shape: str, body: str = "y = Relu(x)", **given: Shape) -> Lowered:
+
+def lowered(shape: str, body: str = RELU, given: dict[str, Shape] | None = None) -> Lowered:
     return lower(load(model(f"net ({shape} x) => (float y) {{ {body} }}")), given)
 
 
-def assumed(shape: str, body: str = "y = Relu(x)", **given: Shape) -> tuple[Shape, bool]:
-    found = lowered(shape, body, **given)
+def assumed(shape: str, body: str = RELU, x: Shape | None = None) -> tuple[Shape, bool]:
+    found = lowered(shape, body, {"x": x} if x is not None else None)
     return found.inputs["x"], found.symbolic
 
 
@@ -71,7 +73,7 @@ def test_given_shapes_leave_the_model_symbolic() -> None:
 )
 def test_given_shapes_must_fit(given: dict[str, Shape], text: str) -> None:
     with pytest.raises(InvalidModel) as caught:
-        lowered("float[N,3,H,W]", **given)
+        lowered("float[N,3,H,W]", RELU, given)
     assert caught.value.what == text
     explained = caught.value.why or caught.value.fix
     assert explained in ("the model declares ['N', 3, 'H', 'W']", "inputs are: x")

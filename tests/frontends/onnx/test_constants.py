@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -13,7 +15,7 @@ from graphprune.frontends.onnx.constants import constant_tensor
 from tests.onnxtext import model
 
 
-def constant(**attribute: object) -> onnx.NodeProto:
+def constant(**attribute: Any) -> onnx.NodeProto:
     return helper.make_node("Constant", [], ["c"], **attribute)
 
 
@@ -27,7 +29,7 @@ def constant(**attribute: object) -> onnx.NodeProto:
         ({"value": numpy_helper.from_array(np.ones((2, 1), np.float16))}, "float16", (2, 1)),
     ],
 )
-def test_numbers(attribute: dict[str, object], dtype: str, shape: tuple[int, ...]) -> None:
+def test_numbers(attribute: dict[str, Any], dtype: str, shape: tuple[int, ...]) -> None:
     tensor = constant_tensor(constant(**attribute))
     assert tensor is not None and tensor.name == "c"
     array = numpy_helper.to_array(tensor)

@@ -19,8 +19,9 @@ net (float[2,12,4,5] x) => (int64[1] done)
 <int64[4] v = {{3,-1,7,2}}, int64[2,3] m = {{1,2,3,4,5,6}}, int64 k = {{-2}}, int64 p = {{3}},
  int64[1] zero = {{0}}, int64[1] one = {{1}}, int64[1] two = {{2}}, int64[1] last = {{-1}},
  int64[1] end = {{9223372036854775807}}, int64[1] front = {{-9223372036854775807}},
- int64[2] both = {{0,1}}, int64[2] shape = {{3,2}}, int64[3] spread = {{2,2,3}}, bool[2] flag = {{0,1}},
- float f = {{2.25}}, int64[2] sizes = {{1,3}}, int64[5] five = {{1,2,3,4,5}}, float[1] g = {{-0.5}}> {{
+ int64[2] both = {{0,1}}, int64[2] shape = {{3,2}}, int64[3] spread = {{2,2,3}},
+ bool[2] flag = {{0,1}}, float f = {{2.25}},
+ int64[2] sizes = {{1,3}}, int64[5] five = {{1,2,3,4,5}}, float[1] g = {{-0.5}}> {{
   {body}
   done = Identity(one)
 }}
@@ -37,9 +38,11 @@ BODIES = [
     "r = Shape(m)", "r = Size(m)", "r = Clip(v, k, p)", "r = Clip(v, , p)", "r = Clip(f, g)",
     "r = Gather(v, both)", "r = Gather<axis = 1>(m, last)", "r = Gather(v, k)",
     "r = Concat<axis = 0>(v, one)", "r = Concat<axis = -1>(m, m)",
-    "r = Slice(v, one, end)", "r = Slice(v, last, front, zero, last)", "r = Slice(m, zero, two, one)",
+    "r = Slice(v, one, end)", "r = Slice(v, last, front, zero, last)",
+    "r = Slice(m, zero, two, one)",
     "r = Slice(v, zero, end, , two)", "r = Slice(m, last, end, last)",
-    "r = Unsqueeze(v, zero)", "r = Unsqueeze(v, both)", "q = Unsqueeze(v, both) r = Squeeze(q, zero)",
+    "r = Unsqueeze(v, zero)", "r = Unsqueeze(v, both)",
+    "q = Unsqueeze(v, both) r = Squeeze(q, zero)",
     "q = Unsqueeze(v, both) r = Squeeze(q)", "q = Unsqueeze(v, both) r = Squeeze(q, )",
     "r = Reshape(m, shape)", "r = Reshape(m, last)", "r = Flatten<axis = 0>(m)", "r = Flatten(m)",
     "r = Transpose(m)", "r = Transpose<perm = [1,0]>(m)", "r = Expand(m, spread)",
@@ -90,7 +93,8 @@ def test_newer_forms(body: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "r = Slice<starts = [1], ends = [3]>(v)", "r = Slice<starts = [-2], ends = [9], axes = [1]>(m)",
+        "r = Slice<starts = [1], ends = [3]>(v)",
+        "r = Slice<starts = [-2], ends = [9], axes = [1]>(m)",
         "r = Unsqueeze<axes = [0,2]>(v)", "q = Unsqueeze<axes = [0]>(v) r = Squeeze<axes = [0]>(q)",
         "r, s = Split<split = [1,3]>(v)",
     ],

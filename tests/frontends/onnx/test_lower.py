@@ -68,9 +68,7 @@ def test_shape_arithmetic_leaves_no_trace() -> None:
         }
         """
     )
-    assert text == (
-        "input x: [1,3,8,8]\ny: [1,3,64] = reshape(x) {shape=[1,3,64]}\nreturn y\n"
-    )
+    assert text == ("input x: [1,3,8,8]\ny: [1,3,64] = reshape(x) {shape=[1,3,64]}\nreturn y\n")
 
 
 SHARED = """

@@ -50,9 +50,8 @@ def test_the_digest_is_of_the_file(opened: OnnxModel) -> None:
 
 
 def test_contents_that_were_replaced(opened: OnnxModel) -> None:
-    other = OnnxModel(
-        opened.proto, opened.path, opened.spans, opened.file, {"w": lambda: np.arange(12).reshape(4, 3)}
-    )  # fmt: skip
+    made = {"w": lambda: np.arange(12).reshape(4, 3)}
+    other = OnnxModel(opened.proto, opened.path, opened.spans, opened.file, made)
     assert other.array("w").shape == (4, 3)
     assert other.rows(other.tensors["w"], 1, 3).tolist() == [[3, 4, 5], [6, 7, 8]]
 
@@ -66,8 +65,8 @@ def test_typed_fields_and_every_type() -> None:
         proto.graph.initializer.append(tensor)
         raw = numpy_helper.from_array(numpy_helper.to_array(tensor), f"r{name}")
         proto.graph.initializer.append(raw)
-    text = helper.make_tensor("text", TensorProto.STRING, [2], [b"a", b"b"])
-    proto.graph.initializer.append(text)
+    text = proto.graph.initializer.add(name="text", data_type=TensorProto.STRING, dims=[2])
+    text.string_data.extend([b"a", b"b"])
     opened = load(proto)
     for name, tensor in opened.tensors.items():
         array = opened.array(name)

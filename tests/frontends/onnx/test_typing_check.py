@@ -34,7 +34,9 @@ def test_mistyped_operators_are_refused(body: str) -> None:
     ],
 )
 def test_what_is_not_mistyped_passes(body: str) -> None:
-    text = f"net (float[4,4] x) => (float[4,4] y) <int64[4] i, bool[4] b, float[9,9] w> {{ {body} }}"
+    text = (
+        f"net (float[4,4] x) => (float[4,4] y) <int64[4] i, bool[4] b, float[9,9] w> {{ {body} }}"
+    )
     check_types(load(model(text)))
 
 

@@ -11,7 +11,7 @@ import pytest
 from onnx import numpy_helper
 
 from graphprune.errors import InvalidModel
-from graphprune.frontends.onnx.wire import Content, join, split
+from graphprune.frontends.onnx.wire import Content, Span, join, split
 from tests.onnxtext import model
 
 LARGE = 1024  # elements of float32 from which a tensor is left in the file
@@ -44,12 +44,13 @@ def test_joining_is_the_inverse() -> None:
     proto = net(LARGE, 3, 5 * LARGE)
     data = proto.SerializeToString()
     skeleton, spans = split(memoryview(data))
-    contents = {
-        name: Content(s.length, lambda s=s: memoryview(data)[s.offset : s.offset + s.length])
-        for name, s in spans.items()
-    }
+
+    def content(span: Span) -> Content:
+        part = memoryview(data)[span.offset : span.offset + span.length]
+        return Content(span.length, lambda: part)
+
     file = io.BytesIO()
-    join(file, skeleton, contents)
+    join(file, skeleton, {name: content(span) for name, span in spans.items()})
     assert len(file.getvalue()) == len(data)
     assert onnx.ModelProto.FromString(file.getvalue()) == proto
 

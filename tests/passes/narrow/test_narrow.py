@@ -212,42 +212,43 @@ def test_symbolic_batch_and_pixels(tmp_path: Path) -> None:
     assert case.proto.graph.output == proto.graph.output
 
 
+TRANSFORMER = """
+net (float[B,T,8] x) => (float[B,T,8] y)
+<float[8,24] w, float[8,8] o, int64 zero = {0}, int64 one = {1}, int64[1] ax = {0},
+ int64[2] heads = {2,4}, int64[1] all = {-1}, int64[1] last = {-1}, int64[1] end = {100}> {
+  a = MatMul(x, w)
+  q, k, v = Split<axis = 2>(a)
+  s = Shape(x)
+  b0 = Gather(s, zero)
+  t0 = Gather(s, one)
+  b = Unsqueeze(b0, ax)
+  t = Unsqueeze(t0, ax)
+  split = Concat<axis = 0>(b, t, heads)
+  join = Concat<axis = 0>(b, t, all)
+  q4 = Reshape(q, split)
+  k4 = Reshape(k, split)
+  v4 = Reshape(v, split)
+  qh = Transpose<perm = [0,2,1,3]>(q4)
+  kh = Transpose<perm = [0,2,3,1]>(k4)
+  vh = Transpose<perm = [0,2,1,3]>(v4)
+  sq = Shape(qh)
+  e = Slice(sq, last, end)
+  ef = Cast<to = 1>(e)
+  d = Sqrt(ef)
+  qk = MatMul(qh, kh)
+  sc = Div(qk, d)
+  p = Softmax<axis = -1>(sc)
+  z = MatMul(p, vh)
+  zt = Transpose<perm = [0,2,1,3]>(z)
+  zj = Reshape(zt, join)
+  y = MatMul(zj, o)
+}
+"""
+
+
 def test_a_batch_in_the_middle_of_a_transformer() -> None:
     """Heads are split by a Reshape with a computed batch and length."""
-    proto = model(
-        """
-        net (float[B,T,8] x) => (float[B,T,8] y)
-        <float[8,24] w, float[8,8] o, int64 zero = {0}, int64 one = {1}, int64[1] ax = {0},
-         int64[2] heads = {2,4}, int64[1] all = {-1}, int64[1] last = {-1}, int64[1] end = {100}> {
-          a = MatMul(x, w)
-          q, k, v = Split<axis = 2>(a)
-          s = Shape(x)
-          b0 = Gather(s, zero)
-          t0 = Gather(s, one)
-          b = Unsqueeze(b0, ax)
-          t = Unsqueeze(t0, ax)
-          split = Concat<axis = 0>(b, t, heads)
-          join = Concat<axis = 0>(b, t, all)
-          q4 = Reshape(q, split)
-          k4 = Reshape(k, split)
-          v4 = Reshape(v, split)
-          qh = Transpose<perm = [0,2,1,3]>(q4)
-          kh = Transpose<perm = [0,2,3,1]>(k4)
-          vh = Transpose<perm = [0,2,1,3]>(v4)
-          sq = Shape(qh)
-          e = Slice(sq, last, end)
-          ef = Cast<to = 1>(e)
-          d = Sqrt(ef)
-          qk = MatMul(qh, kh)
-          sc = Div(qk, d)
-          p = Softmax<axis = -1>(sc)
-          z = MatMul(p, vh)
-          zt = Transpose<perm = [0,2,1,3]>(z)
-          zj = Reshape(zt, join)
-          y = MatMul(zj, o)
-        }
-        """
-    )
+    proto = model(TRANSFORMER)
     case = prove(proto, shapes={"x": (1, 5, 8)})
     for shape in ((1, 5, 8), (3, 5, 8), (2, 7, 8)):
         agree(case, x=shape)

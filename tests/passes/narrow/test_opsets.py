@@ -75,3 +75,25 @@ def test_domains_that_only_a_function_imports_are_imported() -> None:
         ("local", 1),
         ("com.microsoft", 1),
     ]
+
+
+def test_a_call_may_name_a_tensor_that_its_function_does_not_read() -> None:
+    """The bias is cloned for both convolutions, but the call would be invalid without it."""
+    proto = model(
+        f"""
+        net (float[2,3,8,8] x) => (float[2,5,8,8] y) <float[12,3,3,3] w, float[12,3,1,1] v,
+         float[12] b, float[5,12,1,1] f, float[5,12,1,1] g> {{
+          a = Conv<pads = [1,1,1,1]>(x, w, b)
+          c = Conv(x, v, b)
+          r = local.act(a, b)
+          d = Conv(r, f)
+          e = Conv(c, g)
+          y = Add(d, e)
+        }}
+        {HEADER}
+        act (x, unread) => (r) {{ r = Relu(x) }}
+        """
+    )
+    case = prove(proto)
+    assert "b" in {t.name for t in case.proto.graph.initializer}
+    assert case.proto.graph.node[2] == proto.graph.node[2]

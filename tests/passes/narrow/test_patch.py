@@ -170,6 +170,27 @@ def test_an_expand_to_the_batch() -> None:
     assert dims(case.proto, "token") == [1, 1, 6]
 
 
+def test_an_expand_as_pytorch_writes_it() -> None:
+    """Minus ones are looked for in a computed target, whose 12 is read through all of that."""
+    text = dynamic(
+        """
+        c = Constant<value = int64[1] {12}>()
+        t = Concat<axis = 0>(n, c, h, v)
+        l = Shape(t)
+        o = ConstantOfShape<value = int64[1] {1}>(l)
+        m = Mul(o, minus)
+        e = Equal(t, m)
+        u = Where(e, o, t)
+        b = Expand(bias, u)
+        q = Add(a, b)
+        y = Conv(q, f)
+        """,
+        "float[5,12,1,1] f, float[1,12,1,1] bias, int64 minus = {-1}",
+    )
+    case = elsewhere(text)
+    assert dims(case.proto, "bias") == [1, 6, 1, 1]
+
+
 def test_a_computed_batch_that_happens_to_be_one_stays_computed() -> None:
     """Lowered with a batch of one, at which no comparison of numbers shows what is dynamic."""
     text = dynamic(

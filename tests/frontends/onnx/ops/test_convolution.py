@@ -23,8 +23,7 @@ ATTRS = "dilations=[1,1], groups=1, "
         ),
         (
             'Conv<auto_pad = "VALID", dilations = [2,1]>(x, w)',
-            "y: [1,4,3,4] = conv(x, w) "
-            "{dilations=[2,1], groups=1, pads=[0,0,0,0], strides=[1,1]}",
+            "y: [1,4,3,4] = conv(x, w) {dilations=[2,1], groups=1, pads=[0,0,0,0], strides=[1,1]}",
         ),
         ("GlobalAveragePool(x)", "y: [1,2,1,1] = pool(x) {everything=true}"),
         (
@@ -37,7 +36,8 @@ ATTRS = "dilations=[1,1], groups=1, "
         ("Resize<axes = [3,-2]>(x, , , h)", "y: [1,2,5,4] = resize(x) {shape=[1,2,5,4]}"),
         (
             'Resize<keep_aspect_ratio_policy = "not_larger">(x, , , z)',
-            'y: [1,2,7,6] = opaque(x, z) {reason="a resize that keeps the aspect ratio", type="Resize"}',
+            'y: [1,2,7,6] = opaque(x, z) {reason="a resize that keeps the aspect ratio", '
+            'type="Resize"}',
         ),
         (
             'Resize<coordinate_transformation_mode = "tf_crop_and_resize">(x, r, , z)',

@@ -6,8 +6,9 @@ import pytest
 
 from tests.onnxtext import emitted
 
-INITS = """int64[3] a = {0,-1,4}, int64[1] one = {1}, int64[2] ends = {-1,9}, int64[2] starts = {1,-3},
- int64[2] steps = {1,-1}, int64[2] axes = {1,-1}, int64[4] few = {1,0,2,1}, int64[3] k = {3,-1,0},
+INITS = """int64[3] a = {0,-1,4}, int64[1] one = {1}, int64[2] ends = {-1,9},
+ int64[2] starts = {1,-3}, int64[2] steps = {1,-1}, int64[2] axes = {1,-1},
+ int64[4] few = {1,0,2,1}, int64[3] k = {3,-1,0},
  int64[2] sizes = {5,1}, int64[6] pads = {0,1,2,0,0,1}, int64[3] big = {2,1,1}, float z,
  int64[2] back = {-9223372036854775807,0}"""
 
@@ -22,8 +23,10 @@ INITS = """int64[3] a = {0,-1,4}, int64[1] one = {1}, int64[2] ends = {-1,9}, in
         ("y = Transpose(x)", "y: [4,6,2] = transpose(x) {perm=[2,1,0]}"),
         ("y = Slice(x, starts, ends, axes, steps)",
          "y: [2,4,0] = slice(x) {axes=[1,2], ends=[-1,9], starts=[1,-3], steps=[1,-1]}"),
-        ("y = Slice(x, one, one)", "y: [0,6,4] = slice(x) {axes=[0], ends=[1], starts=[1], steps=[1]}"),
-        ("y, n = Split<axis = 1>(x, sizes)", "y: [2,5,4], n: [2,1,4] = split(x) {axis=1, sizes=[5,1]}"),
+        ("y = Slice(x, one, one)",
+         "y: [0,6,4] = slice(x) {axes=[0], ends=[1], starts=[1], steps=[1]}"),
+        ("y, n = Split<axis = 1>(x, sizes)",
+         "y: [2,5,4], n: [2,1,4] = split(x) {axis=1, sizes=[5,1]}"),
         ("y, n, m, o = Split<axis = 1, num_outputs = 4>(x)",
          "y: [2,2,4], n: [2,2,4], m: [2,2,4], o: [2,0,4] = split(x) {axis=1, sizes=[2,2,2,0]}"),
         ("y = Concat<axis = -2>(x, x)", "y: [2,12,4] = concat(x, x) {axis=1}"),

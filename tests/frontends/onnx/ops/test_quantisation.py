@@ -14,9 +14,11 @@ INITS = "float s_scale, float[4] c_scale, int8[4] z, uint8 u, float[2,2] b_scale
     [
         ("QuantizeLinear(x, s_scale, u)", "uint8[2,4] = quantize(x, s_scale, u) {axis=-1}"),
         ("QuantizeLinear(x, s_scale)", "uint8[2,4] = quantize(x, s_scale) {axis=-1}"),
-        ("QuantizeLinear<axis = -1>(x, c_scale, z)", "int8[2,4] = quantize(x, c_scale, z) {axis=1}"),
+        ("QuantizeLinear<axis = -1>(x, c_scale, z)",
+         "int8[2,4] = quantize(x, c_scale, z) {axis=1}"),
         ("QuantizeLinear(x, o_scale)", "uint8[2,4] = quantize(x, o_scale) {axis=-1}"),
-        ("QuantizeLinear<output_dtype = 3>(x, s_scale)", "int8[2,4] = quantize(x, s_scale) {axis=-1}"),
+        ("QuantizeLinear<output_dtype = 3>(x, s_scale)",
+         "int8[2,4] = quantize(x, s_scale) {axis=-1}"),
         ("QuantizeLinear<block_size = 2>(x, b_scale)",
          'uint8[2,4] = opaque(x, b_scale) {reason="blocked quantisation", type="QuantizeLinear"}'),
     ],
