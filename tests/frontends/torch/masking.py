@@ -6,6 +6,7 @@ to dead units are replaced by noise. If the coupling is right, no output changes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def draw(coupling: Coupling, seed: int = 0, exact: bool = True) -> Alive:
 
 
 def outputs(
-    traced: TracedModule, coupling: Coupling, alive: Alive, args: tuple[Any, ...], noise: int | None
+    traced: TracedModule, coupling: Coupling, alive: Alive, args: Sequence[Any], noise: int | None
 ) -> list[Any]:
     """The outputs of the masked original.
 
