@@ -141,7 +141,8 @@ def _pruned(path: Path, row: Row) -> Row:
     proof, (before, after) = result.proof, result.cost
     verdict = "proven" + note
     if not proof.ok:
-        why = graphprune.compiler.not_equivalent(proof).why
+        worst = proof.masked.worst if proof.masked else 0.0
+        why = "; ".join(proof.replay.failures) or f"error {worst:.1e} above {proof.tolerance:.0e}"
         verdict = f"not proven: {why}"
     elif proof.left_out:
         verdict += f"; the numeric proof leaves {', '.join(proof.left_out)} whole"

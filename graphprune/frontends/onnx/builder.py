@@ -153,15 +153,15 @@ class Builder:
         except UnsupportedForm:
             return None
 
-    def small(self, name: str) -> Array | None:
-        """Contents of an operand that may take part in folding, or None."""
+    def small(self, name: str, reals: int = 1) -> Array | None:
+        """Contents of an operand that may take part in folding, or None for a large one."""
         if name in self.known:
             return self.known[name]
         tensor = self.tensors.get(name)
         if tensor is None or tensor.data_type not in _FOLDED:
             return None
         size = prod(tensor.dims)
-        if size > LIMIT or (size > 1 and tensor.data_type in _FLOATS):
+        if size > LIMIT or (size > reals and tensor.data_type in _FLOATS):
             return None
         return self.const(name)
 

@@ -20,7 +20,7 @@ from graphprune.ir.shapes import ranges
 Array = NDArray[Any]
 Fold = Callable[[Native, Sequence[Array]], list[Array]]
 LIMIT = 1 << 16  # elements; larger results stay symbolic
-_REALS = 16  # as many real numbers: scales and paddings on their way to integers
+REALS = 16  # as many real numbers: scales and paddings on their way to integers
 FOLDS: dict[str, Fold] = {}
 
 
@@ -34,8 +34,8 @@ def _fold(*ops: str) -> Callable[[Fold], Fold]:
 
 
 def foldable(array: Array) -> bool:
-    """Whether contents may take part: integers and booleans up to a limit, or one number."""
-    return array.size <= _REALS or (array.dtype.kind in "iub" and array.size <= LIMIT)
+    """Whether contents may take part: integers and booleans up to a limit, a few real numbers."""
+    return array.size <= REALS or (array.dtype.kind in "iub" and array.size <= LIMIT)
 
 
 def fold(node: Native, operands: Sequence[Array]) -> list[Array] | None:

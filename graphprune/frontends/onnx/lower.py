@@ -196,7 +196,10 @@ def _folded(node: Native, builder: Builder) -> bool:
         builder.learn(node.proto.output[0], folding.of_shape(node, shape))
         return True
     absent = np.zeros(0, np.int64)
-    operands = [builder.small(name) if name else absent for name in node.proto.input]
+    # Real numbers that were computed from shapes may meet others; vectors of weights stay weights.
+    computed = any(n in builder.known and n not in builder.tensors for n in node.proto.input)
+    reals = folding.REALS if computed else 1
+    operands = [builder.small(name, reals) if name else absent for name in node.proto.input]
     if any(a is None for a in operands) or not any(node.proto.input):
         return False
     results = folding.fold(node, [a for a in operands if a is not None])

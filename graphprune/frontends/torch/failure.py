@@ -23,19 +23,25 @@ def untraceable(module: Any, error: BaseException) -> UnsupportedModel:
         module: What was to be traced.
         error: What was raised.
     """
-    name = type(module).__name__
+    own = not type(error).__module__.startswith("torch")
     return UnsupportedModel(
-        f"torch.export cannot trace '{name}'",
+        f"torch.export cannot trace '{type(module).__name__}'",
         where=_source_line(error),
         why=f"{type(error).__name__}: {_summary(error)}",
-        fix="make control flow and shapes independent of what tensors hold, keep that part out "
-        "of the module, or give an ExportedProgram",
+        fix=_RUN_IT if own else _REWRITE_IT,
     )
+
+
+_RUN_IT = "call the module with these example inputs first: it has to run"
+_REWRITE_IT = (
+    "make control flow and shapes independent of what tensors hold, keep that part out of the "
+    "module, or give an ExportedProgram"
+)
 
 
 def _summary(error: BaseException) -> str:
     """The first line of a message that says something."""
-    lines = [line.strip() for line in str(error).splitlines()]
+    lines = [line.partition(" (unhinted")[0].strip() for line in str(error).splitlines()]
     return next((line for line in lines if line), "no reason given")
 
 

@@ -102,10 +102,13 @@ class _Lowering:
         wanted = live(module.graph)
         for node in module.graph.nodes:
             if node.op == "call_function" and node in wanted:
-                self._node(node, module, prefix, self._order[node] if index is None else index)
+                call = Call(
+                    node, prefix + node.name, self.builder.value, _results(node, prefix, wanted)
+                )
+                self._node(call, module, self._order[node] if index is None else index)
 
-    def _node(self, node: Any, module: Any, prefix: str, index: int) -> None:
-        call = Call(node, prefix + node.name, self.builder.value, _results(node, prefix))
+    def _node(self, call: Call, module: Any, index: int) -> None:
+        node = call.node
         self.builder.begin(call, index, _label(node))
         region = inlined(node, module)
         if node.target is operator.getitem:
@@ -226,14 +229,14 @@ def _names(argument: Any) -> bool:
     return hasattr(argument, "name")
 
 
-def _results(node: Any, prefix: str) -> tuple[str, ...]:
+def _results(node: Any, prefix: str, wanted: set[Any]) -> tuple[str, ...]:
     """What the results of a call are called: by the nodes that pick them from a tuple."""
     value = node.meta.get("val")
     if not isinstance(value, tuple | list):
         return (prefix + node.name,)
     names = [""] * len(value)
     for user in node.users:
-        if user.target is operator.getitem and not names[user.args[1]]:
+        if user in wanted and user.target is operator.getitem and not names[user.args[1]]:
             names[user.args[1]] = prefix + user.name
     return tuple(names)
 

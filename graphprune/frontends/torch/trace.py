@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from graphprune.errors import UnsupportedModel
 from graphprune.frontends.torch.failure import untraceable
 from graphprune.frontends.torch.lower import lower
 from graphprune.frontends.torch.parameters import contents
@@ -74,7 +76,8 @@ def trace(
         dynamic_shapes: As torch.export takes them: dimensions that stay symbolic in the program.
 
     Raises:
-        UnsupportedModel: torch.export cannot trace it; the message names the line.
+        UnsupportedModel: It is no module, or torch.export cannot trace it; the message names the
+            line.
     """
     if isinstance(module, torch.export.ExportedProgram):
         program = module
@@ -87,6 +90,11 @@ def trace(
 def _exported(
     module: Any, args: Sequence[Any], kwargs: Mapping[str, Any] | None, dynamic_shapes: Any
 ) -> Any:
+    if not isinstance(module, torch.nn.Module):
+        raise UnsupportedModel(
+            f"an object of type '{type(module).__name__}' cannot be traced",
+            fix="give a torch.nn.Module or an ExportedProgram",
+        )
     given = (args,) if isinstance(args, torch.Tensor) else tuple(args)
     keywords = dict(kwargs) if kwargs else None
     with _as_it_was(module), _quietly():
@@ -111,8 +119,13 @@ def _as_it_was(module: Any) -> Iterator[None]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep back the partial graph that torch.export prints when it fails."""
+    """Keep back what is no news to the user.
+
+    torch.export prints the partial graph when it fails, and warns of attributes that recurrent
+    modules set while they run, which it sets back.
+    """
     held = io.StringIO()
-    with redirect_stderr(held):
+    with redirect_stderr(held), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The tensor attribute", UserWarning)
         yield
     sys.stderr.write(held.getvalue())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from graphprune.frontends.onnx import load, lower
 from graphprune.passes.narrow.refold import Refold
-from tests.onnxtext import model
+from tests.onnxtext import agree, model, prove
 
 NET = model(
     """
@@ -48,3 +50,32 @@ def test_nothing_changes_without_a_narrowed_tensor() -> None:
     for native in lowered.natives:
         folded.visit(native)
     assert not any(folded.changed(name) for name in lowered.known)
+
+
+@pytest.mark.parametrize(
+    ("opset", "form"), [(10, "Resize(d, z)"), (11, "Resize(d, z, z)"), (13, "Resize(d, , z)")]
+)
+def test_scales_that_are_computed_from_sizes(opset: int, form: str) -> None:
+    """As exporters wrote a resize to the size of another tensor, before Resize took sizes."""
+    text = f"""
+    net (float[N,3,H,W] x) => (float[N,5,H,W] y) <float[12,3,3,3] w, float[10,12,3,3] v,
+     float[5,22,1,1] f, int64[1] two = {{2}}, int64[1] end = {{4}}, int64[1] ax = {{0}}> {{
+      a = Conv<pads = [1,1,1,1]>(x, w)
+      d = Conv<pads = [1,1,1,1], strides = [2,2]>(a, v)
+      s = Shape(a)
+      t = Shape(d)
+      sh = Slice(s, two, end, ax)
+      th = Slice(t, two, end, ax)
+      sf = Cast<to = 1>(sh)
+      tf = Cast<to = 1>(th)
+      r = Div(sf, tf)
+      ones = Constant<value = float[2] {{1, 1}}>()
+      z = Concat<axis = 0>(ones, r)
+      u = {form}
+      c = Concat<axis = 1>(a, u)
+      y = Conv(c, f)
+    }}
+    """
+    case = prove(model(text, opset=opset), shapes={"x": (1, 3, 8, 8)})
+    agree(case, x=(2, 3, 6, 12))
+    assert case.proto.graph.node == case.lowered.model.proto.graph.node

@@ -66,7 +66,10 @@ def test_the_contracted_index_is_coupled(name: str) -> None:
 
 def test_both_operands_may_be_activations() -> None:
     groups = proven(
-        lambda s, x: torch.bmm(s.a(x), s.b(x).transpose(1, 2)), tensor(2, 5, 4), a=L(4, 6), b=L(4, 6)
+        lambda s, x: torch.bmm(s.a(x), s.b(x).transpose(1, 2)),
+        tensor(2, 5, 4),
+        a=L(4, 6),
+        b=L(4, 6),
     )
     assert groups == "g1[6] a.weight.0 a.bias.0 b.weight.0 b.bias.0"
 

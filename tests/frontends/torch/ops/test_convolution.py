@@ -57,7 +57,12 @@ def test_an_image_without_a_batch_axis_gets_one() -> None:
 
 
 def test_groups_of_channels() -> None:
-    parts = {"a": C(3, 8, 1), "d": C(8, 8, 3, groups=8), "g": C(8, 12, 1, groups=2), "b": C(12, 2, 1)}
+    parts = {
+        "a": C(3, 8, 1),
+        "d": C(8, 8, 3, groups=8),
+        "g": C(8, 12, 1, groups=2),
+        "b": C(12, 2, 1),
+    }
     groups = proven(lambda s, x: s.b(s.g(s.d(s.a(x)))), IMAGE, **parts)
     assert groups == lines("""
         g1[2x4] a.weight.0 a.bias.0 d.weight.0 d.bias.0 g.weight.1

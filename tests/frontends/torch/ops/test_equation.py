@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from graphprune.frontends.torch.ops.equation import operand_words  # noqa: E402
-from graphprune.frontends.torch.rules import UnsupportedForm  # noqa: E402
+from graphprune.frontends.torch.ops.equation import operand_words
+from graphprune.frontends.torch.rules import UnsupportedForm
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,9 @@ def test_a_shuffle_stays_recognisable_through_copies() -> None:
 
 
 def test_what_changes_nothing_is_no_operation() -> None:
-    assert body(lowered(lambda s, x: x.permute(0, 1, 2, 3).view(2, 6, 8, 8)[:] + 1, IMAGE)) == lines("""
+    assert body(
+        lowered(lambda s, x: x.permute(0, 1, 2, 3).view(2, 6, 8, 8)[:] + 1, IMAGE)
+    ) == lines("""
         add: [2,6,8,8] = pointwise.add(inputs_0)
     """)
 

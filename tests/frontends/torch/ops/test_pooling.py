@@ -23,9 +23,7 @@ IMAGE = tensor(2, 6, 8, 8)
 
 
 def test_windows() -> None:
-    traced = lowered(
-        lambda s, x: F.avg_pool2d(F.max_pool2d(x, 3, 2, 1, ceil_mode=True), 2), IMAGE
-    )
+    traced = lowered(lambda s, x: F.avg_pool2d(F.max_pool2d(x, 3, 2, 1, ceil_mode=True), 2), IMAGE)
     assert body(traced) == lines("""
         max_pool2d: [2,6,5,5] = pool(inputs_0) {ceil=true, dilations=[1,1], kernel=[3,3], pads=[1,1,1,1], strides=[2,2]}
         avg_pool2d: [2,6,2,2] = pool(max_pool2d) {ceil=false, dilations=[1,1], kernel=[2,2], pads=[0,0,0,0], strides=[2,2]}

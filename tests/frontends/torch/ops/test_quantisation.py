@@ -33,7 +33,8 @@ def test_one_scale_a_channel() -> None:
 
     parts = {
         "w": torch.nn.Buffer(torch.ones(6, 4, dtype=torch.int8)),
-        "k": torch.nn.Buffer(torch.ones(6)), "z": torch.nn.Buffer(torch.zeros(6, dtype=torch.int64)),
+        "k": torch.nn.Buffer(torch.ones(6)),
+        "z": torch.nn.Buffer(torch.zeros(6, dtype=torch.int64)),
     }  # fmt: skip
     assert body(lowered(forward, V, **parts)) == lines("""
         dequantize_per_channel: [6,4] = dequantize(w, k, z) {axis=0}

@@ -11,7 +11,6 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from tests.frontends.torch.modules import (  # noqa: E402
     lines,
     lowered,
-    opaque,
     proven,
     tensor,
 )
@@ -54,7 +53,9 @@ def test_the_last_state_is_read() -> None:
 
 
 def test_projections_have_a_width_of_their_own() -> None:
-    groups = proven(lambda s, x: s.o(s.r(x)[0]), STEPS, r=torch.nn.LSTM(4, 6, proj_size=3), o=L(3, 2))
+    groups = proven(
+        lambda s, x: s.o(s.r(x)[0]), STEPS, r=torch.nn.LSTM(4, 6, proj_size=3), o=L(3, 2)
+    )
     assert groups == lines("""
         g1[3] r.weight_hh_l0.1 r.weight_hr_l0.0 o.weight.1
         g2[6] r.weight_ih_l0.0 r.weight_hh_l0.0 r.bias_ih_l0.0 r.bias_hh_l0.0 r.weight_hr_l0.1
@@ -99,12 +100,3 @@ def test_cells_in_a_loop() -> None:
     assert groups == (
         "g1[6] r.bias_ih.0 r.bias_hh.0 r.weight_ih.0 r.weight_hh.0 r.weight_hh.1 o.weight.1"
     )
-
-
-def test_packed_sequences_freeze() -> None:
-    def forward(s: Any, data: Any, sizes: Any) -> Any:
-        h = torch.zeros(1, 2, 6)
-        return torch.ops.aten.gru.data(data, sizes, h, s.r._flat_weights, True, 1, 0.0, False, False)[0]
-
-    traced = lowered(forward, tensor(6, 4), torch.tensor([2, 2, 1, 1]), r=torch.nn.GRU(4, 6))
-    assert opaque(traced) == {"gru": "packed sequences"}
