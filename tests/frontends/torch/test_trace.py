@@ -89,11 +89,10 @@ def test_tied_parameters_are_one() -> None:
     traced = lowered(
         lambda s, i: s.h(s.m(s.t(i))), torch.tensor([[1, 2]]), t=table, m=L(6, 6), h=head
     )
-    names = [v.name for v in traced.graph.params]
-    assert names.count("t.weight") + names.count("h.weight") == 1
-    groups = list(map(str, couple(traced.graph)))
-    assert len(groups) == 1
-    assert {f"{set(names) & {'t.weight', 'h.weight'}.pop()}.1", "m.weight.0", "m.weight.1"}
+    tied = {"t.weight", "h.weight"} & {value.name for value in traced.graph.params}
+    assert len(tied) == 1
+    groups = "\n".join(map(str, couple(traced.graph))).replace(tied.pop(), "table")
+    assert groups == "g1[6] table.1 m.weight.0 m.weight.1 m.bias.0"
 
 
 def test_a_module_called_twice_has_one_value_a_parameter() -> None:
@@ -110,7 +109,7 @@ def test_a_parameter_may_be_called_like_a_node() -> None:
 
 
 def test_keywords_and_nested_results() -> None:
-    class Keyed(torch.nn.Module):  # type: ignore[misc]
+    class Keyed(torch.nn.Module):  # type: ignore[misc, name-defined]
         def forward(self, x: Any, *, scale: Any, times: int = 2) -> Any:
             return {"y": x * scale * times, "more": (x, [scale.sum(), 3])}
 
@@ -121,7 +120,7 @@ def test_keywords_and_nested_results() -> None:
 
 
 def test_a_single_tensor_is_a_sequence_of_one() -> None:
-    assert trace(L(4, 2), V).graph.inputs == ("input_1",)
+    assert len(trace(L(4, 2), V).graph.inputs) == 1
 
 
 def text(module: Any, x: Any = IMAGE, **options: Any) -> str:
@@ -148,7 +147,7 @@ def test_exported_programs_are_accepted() -> None:
 
 def test_symbolic_extents_have_the_sizes_of_the_example() -> None:
     def forward(s: Any, x: Any) -> Any:
-        n, c, h, w = x.shape
+        n, _, h, w = x.shape
         y = s.a(x).reshape(n, 6, h * w).new_zeros(n, 6, h * w) + s.a(x).flatten(2)
         return s.b(y.view(n, -1, h, w))
 
