@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from graphprune.data import Feeds, InputSpec, random_feeds
-from graphprune.errors import BackendError
+from graphprune.errors import BackendError, BadData
 from graphprune.frontends.onnx import Lowered, lower
 from graphprune.groups import Alive, Coupling
 from graphprune.passes.narrow import Narrowed, materialise, narrow
@@ -48,12 +48,23 @@ class Trial:
     float64: bool = False
 
     def inputs(self, lowered: Lowered) -> list[Feeds]:
-        """Given inputs first, random ones after them."""
+        """Given inputs first, random ones after them.
+
+        Raises:
+            BadData: An input is no tensor of numbers.
+        """
         values = lowered.graph.values
-        specs = [
-            InputSpec(name, values[name].known_shape, np.dtype(values[name].dtype))
-            for name in lowered.graph.inputs
-        ]
+        try:
+            specs = [
+                InputSpec(name, values[name].known_shape, np.dtype(values[name].dtype))
+                for name in lowered.graph.inputs
+            ]
+        except (TypeError, ValueError) as error:
+            raise BadData(
+                "no random inputs can be drawn for this model",
+                why=f"an input is no tensor of numbers: {error}",
+                fix="skip the run: --no-run proves the result on labels only",
+            ) from error
         drawn = [random_feeds(specs, seed=self.seed + i) for i in range(self.runs)]
         return [*self.feeds, *drawn]
 

@@ -20,7 +20,9 @@ from tests.frontends.torch.modules import (  # noqa: E402
     assert_masked,
     lines,
     lowered,
+    opaque,
     tensor,
+    widths,
 )
 
 C, L = torch.nn.Conv2d, torch.nn.Linear
@@ -143,6 +145,42 @@ def test_exported_programs_are_accepted() -> None:
         coupling = couple(traced.graph)
         assert "\n".join(map(str, coupling)) == expected
         assert_masked(traced, coupling, IMAGE)
+
+
+DECOMPOSED: dict[str, tuple[Any, Any]] = {
+    "attention": (torch.nn.TransformerEncoderLayer(16, 2, 24, batch_first=True), tensor(1, 5, 16)),
+    "recurrent": (torch.nn.Sequential(torch.nn.GRU(4, 6), torch.nn.Identity()), tensor(5, 2, 4)),
+    "windows": (
+        torch.nn.Sequential(
+            C(3, 6, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), L(6, 8), torch.nn.GELU(),
+            L(8, 2),
+        ),
+        IMAGE,
+    ),
+    "borders": (
+        torch.nn.Sequential(
+            torch.nn.Conv2d(3, 6, 3, padding=1, padding_mode="reflect"), torch.nn.PReLU(6),
+            torch.nn.GroupNorm(3, 6), torch.nn.Upsample(scale_factor=2, mode="bilinear"),
+            torch.nn.MaxPool2d(2), torch.nn.PixelShuffle(1), C(6, 2, 1),
+        ),
+        IMAGE,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DECOMPOSED)
+def test_decomposed_programs_have_the_same_groups(name: str) -> None:
+    module, x = DECOMPOSED[name]
+    traced = trace(module.eval(), (x,))
+    decomposed = trace(traced.program.run_decompositions())
+    assert_faithful(decomposed)
+    assert opaque(decomposed) == {}
+    one, other = couple(traced.graph), couple(decomposed.graph)
+    assert widths(one) == widths(other)
+    assert {frozenset(map(str, g.members)) for g in one} == {
+        frozenset(map(str, g.members)) for g in other
+    }
+    assert_masked(decomposed, other, x)
 
 
 def test_symbolic_extents_have_the_sizes_of_the_example() -> None:

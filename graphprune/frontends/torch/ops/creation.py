@@ -12,6 +12,8 @@ from graphprune.frontends.torch.ops.recurrent import RECURRENT, stacked
 from graphprune.frontends.torch.rules import lowers
 from graphprune.ir.graph import Shape
 
+_NUMPY = {"bool": np.bool_, "int32": np.int32, "int64": np.int64, "float64": np.float64}
+
 
 @lowers(
     "zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "new_empty",
@@ -19,7 +21,7 @@ from graphprune.ir.graph import Shape
 )  # fmt: skip
 def fill(call: Call, builder: Builder) -> str:
     """One number, or noise, of any extents: a scalar broadcast, so that it may be narrowed."""
-    scalar = builder.constant(np.zeros((), call.dtype().replace("bfloat16", "float32")))
+    scalar = builder.constant(np.zeros((), _NUMPY.get(call.dtype(), np.float32)))
     shape = call.shape()
     if len(shape) == 3 and call.node.users and all(map(_is_recurrent, call.node.users)):
         return _states(builder, scalar, shape)

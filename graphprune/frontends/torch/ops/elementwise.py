@@ -16,7 +16,7 @@ _UNTAGGED = [
     "random", "ones_like", "zeros_like", "full_like", "empty_like", "rand_like", "randn_like",
     "randint_like", "relu", "sigmoid", "tanh", "hardtanh", "clamp", "pow", "abs", "exp", "log",
     "sqrt", "neg", "maximum", "minimum", "lerp", "fake_quantize_per_tensor_affine",
-    "fake_quantize_per_tensor_affine_cachemask", "greater", "greater_equal", "less", "less_equal",
+    "greater", "greater_equal", "less", "less_equal",
     "not_equal", "logical_and", "logical_or", "logical_not", "bitwise_and", "bitwise_or",
     "bitwise_not", "special_erf", "special_logit", "special_expm1", "absolute", "negative",
     "arccos", "arcsin", "arctan", "arccosh", "arcsinh", "arctanh", "fix", "xlogy",
@@ -36,11 +36,13 @@ def elementwise(call: Call, builder: Builder) -> str:
     return builder.emit(f"pointwise.{call.op.strip('_')}", operands)
 
 
-@lowers("native_dropout")
-def dropout_with_mask(call: Call, builder: Builder) -> list[str]:
-    """What is left, and which elements that is."""
-    x = call.tensor("input")
-    return [builder.emit("pointwise.dropout", [x]), builder.emit("pointwise.mask", [x])]
+@lowers(
+    "native_dropout", "fake_quantize_per_tensor_affine_cachemask", "rrelu_with_noise_functional"
+)
+def with_mask(call: Call, builder: Builder) -> list[str]:
+    """An elementwise result, and which elements were treated how."""
+    operands = call.every_tensor()
+    return [builder.emit(f"pointwise.{member}", operands) for member in (call.op, "mask")]
 
 
 @lowers(

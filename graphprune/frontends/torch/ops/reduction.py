@@ -58,6 +58,8 @@ def norm(call: Call, builder: Builder) -> str:
     axes = call.ints("dim")
     if call.op == "linalg_norm" and (power is not None or len(axes) == 2):
         raise UnsupportedForm("the norm of a matrix")
+    if isinstance(power, str) and power != "fro":
+        raise UnsupportedForm("the norm of a matrix")
     order = 2.0 if power is None or power == "fro" else float(power)
     return reduced(call, builder, _NORMS.get(order, "norm"))
 
