@@ -7,6 +7,7 @@ from importlib import resources
 
 import graphprune
 
+TORCH_FRONTEND = "graphprune.frontends.torch"
 ENGINES = ("torch", "onnxruntime", "tensorrt", "openvino")
 
 for engine in ENGINES:
@@ -17,10 +18,19 @@ for name in modules:
     # A __main__ runs the command line when it is imported.
     if name.endswith("__main__"):
         continue
-    importlib.import_module(name)
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        # This one frontend cannot do without its library; that it is there is checked below.
+        assert error.name == "torch" and name.startswith(TORCH_FRONTEND), f"{name}: {error}"
 
 for package in ("passes", "backends", "ir", "frontends.onnx", "passes.couple", "passes.narrow"):
     assert f"graphprune.{package}" in modules, f"graphprune.{package} is not in the wheel"
-for path in ("py.typed", "demo_data/digits.onnx", "demo_data/test.npz"):
+for path in (
+    "py.typed",
+    "frontends/torch/ops/__init__.py",
+    "demo_data/digits.onnx",
+    "demo_data/test.npz",
+):
     assert resources.files(graphprune).joinpath(path).is_file(), f"{path} is not in the wheel"
 print(f"imported {len(modules)} modules of the wheel, without any of {', '.join(ENGINES)}")

@@ -79,7 +79,7 @@ class _Lowering:
         found: list[str] = []
         for spec in self.program.graph_signature.output_specs:
             node = nodes.get(getattr(spec.arg, "name", None))
-            if node is None or hints.is_number(node.meta.get("val")):
+            if node is None or not isinstance(node.meta.get("val"), torch.Tensor):
                 continue
             if spec.kind.name == "BUFFER_MUTATION":
                 self._write_back(node, spec.target)
@@ -95,7 +95,10 @@ class _Lowering:
             names = (self.builder.value(buffer), self.builder.value(node))
             call = Call(node, f"{node.name}~written", self.builder.value, ())
             self.builder.begin(call, self._order[node], _label(node))
-            self.builder.emit("pointwise.write", names)
+            if None in (self.builder.values[n].shape for n in names):
+                self.builder.opaque(names, (), "its extents depend on what tensors hold")
+            else:
+                self.builder.emit("pointwise.write", names)
 
     def _run(self, module: Any, prefix: str, index: int | None) -> None:
         """Lower the calls of a graph; inside a region they belong to the call that opened it."""
@@ -147,7 +150,7 @@ class _Lowering:
         self._run(body, f"{call.name}/", index)
         results = body.graph.output_node().args[0]
         found = results if isinstance(results, tuple | list) else [results]
-        self._bind(call, [self.builder.value(n) if n is not None else "" for n in found])
+        self._bind(call, [self.builder.value(n) if hasattr(n, "meta") else "" for n in found])
 
     def _known(self, call: Call) -> bool:
         """Compute a call now if it can be; True where that was all there is to do."""
