@@ -7,7 +7,8 @@ from importlib import resources
 
 import graphprune
 
-TORCH_FRONTEND = "graphprune.frontends.torch"
+# Rooms that are for PyTorch modules cannot do without it; that they are there is checked below.
+NEED_TORCH = tuple(f"graphprune.{r}.torch" for r in ("frontends", "passes.narrow", "passes.verify"))
 ENGINES = ("torch", "onnxruntime", "tensorrt", "openvino")
 
 for engine in ENGINES:
@@ -21,14 +22,15 @@ for name in modules:
     try:
         importlib.import_module(name)
     except ModuleNotFoundError as error:
-        # This one frontend cannot do without its library; that it is there is checked below.
-        assert error.name == "torch" and name.startswith(TORCH_FRONTEND), f"{name}: {error}"
+        assert error.name == "torch" and name.startswith(NEED_TORCH), f"{name}: {error}"
 
 for package in ("passes", "backends", "ir", "frontends.onnx", "passes.couple", "passes.narrow"):
     assert f"graphprune.{package}" in modules, f"graphprune.{package} is not in the wheel"
 for path in (
     "py.typed",
     "frontends/torch/ops/__init__.py",
+    "passes/narrow/torch/__init__.py",
+    "passes/verify/torch/__init__.py",
     "demo_data/digits.onnx",
     "demo_data/test.npz",
 ):

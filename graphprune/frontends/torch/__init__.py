@@ -1,5 +1,5 @@
 """PyTorch modules: traced by torch.export, lowered to the neutral graph."""
 
-from graphprune.frontends.torch.trace import TracedModule, trace
+from graphprune.frontends.torch.trace import Example, TracedModule, trace
 
-__all__ = ["TracedModule", "trace"]
+__all__ = ["Example", "TracedModule", "trace"]

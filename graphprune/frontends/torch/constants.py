@@ -6,7 +6,6 @@ time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -68,7 +67,10 @@ class Constants:
         numbers = {n: hints.number(n.meta.get("val")) for n in operands if n not in self._held}
         if any(value is None for value in numbers.values()):
             return False
-        read: Callable[[Any], Any] = lambda n: numbers[n] if n in numbers else self._held[n]  # noqa: E731
+
+        def read(node: Any) -> Any:
+            return numbers[node] if node in numbers else self._held[node]
+
         args = torch.fx.node.map_arg(node.args, read)
         kwargs = dict(torch.fx.node.map_arg(node.kwargs, read))
         kwargs.pop("pin_memory", None)

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,21 @@ from graphprune.frontends.torch.failure import untraceable
 from graphprune.frontends.torch.lower import lower
 from graphprune.frontends.torch.parameters import contents
 from graphprune.ir import Graph
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """How a module is called when it is traced.
+
+    Attributes:
+        args: Positional inputs.
+        kwargs: Inputs by keyword.
+        dynamic_shapes: Dimensions that stay symbolic, as torch.export takes them.
+    """
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    dynamic_shapes: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +50,7 @@ class TracedModule:
         values: The value that each FX node stands for. Several nodes stand for one value where
             elements are handed on unchanged (``contiguous``, ``detach``, an in-place operator's
             operand and result).
+        example: What it was traced with, so that a narrowed copy can be traced the same way.
     """
 
     module: Any
@@ -42,6 +58,7 @@ class TracedModule:
     graph: Graph
     nodes: tuple[Any, ...]
     values: Mapping[Any, str]
+    example: Example = field(default_factory=Example)
 
     def contents(self, name: str) -> NDArray[np.generic]:
         """The contents of a parameter or constant value of the graph, read-only.
@@ -81,26 +98,30 @@ def trace(
     """
     if isinstance(module, torch.export.ExportedProgram):
         program = module
+        example = Example(*(program.example_inputs or ((), {})))
     else:
-        program = _exported(module, args, kwargs, dynamic_shapes)
+        given = (args,) if isinstance(args, torch.Tensor) else tuple(args)
+        example = Example(given, dict(kwargs or {}), dynamic_shapes)
+        program = _exported(module, example)
     graph, values = lower(program)
-    return TracedModule(module, program, graph, tuple(program.graph.nodes), values)
+    return TracedModule(module, program, graph, tuple(program.graph.nodes), values, example)
 
 
-def _exported(
-    module: Any, args: Sequence[Any], kwargs: Mapping[str, Any] | None, dynamic_shapes: Any
-) -> Any:
+def _exported(module: Any, example: Example) -> Any:
     if not isinstance(module, torch.nn.Module):
         raise UnsupportedModel(
             f"an object of type '{type(module).__name__}' cannot be traced",
             fix="give a torch.nn.Module or an ExportedProgram",
         )
-    given = (args,) if isinstance(args, torch.Tensor) else tuple(args)
-    keywords = dict(kwargs) if kwargs else None
+    keywords = dict(example.kwargs) or None
     with _as_it_was(module), _quietly():
         try:
             return torch.export.export(
-                module, given, keywords, dynamic_shapes=dynamic_shapes, strict=False
+                module,
+                example.args,
+                keywords,
+                dynamic_shapes=example.dynamic_shapes,
+                strict=False,
             )
         except Exception as error:  # whatever the module's own code raises comes through here
             raise untraceable(module, error) from error

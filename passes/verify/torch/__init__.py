@@ -1,0 +1,1 @@
+"""Proofs that a narrowed PyTorch module is what its plan says."""
