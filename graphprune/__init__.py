@@ -6,24 +6,50 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphprune.compiler import apply, check, prune
+    from graphprune.compiler import apply, check, load, prune, save
+    from graphprune.exporting import Exported, export
     from graphprune.inspection import Inspection, inspect
     from graphprune.measure.models import compare
+    from graphprune.module_result import ModuleResult
     from graphprune.plan import Plan
     from graphprune.result import Result
+    from graphprune.training import Schedule, SoftPruning
 
 _HOME = {
+    "Exported": "graphprune.exporting",
     "Inspection": "graphprune.inspection",
+    "ModuleResult": "graphprune.module_result",
     "Plan": "graphprune.plan",
     "Result": "graphprune.result",
+    "Schedule": "graphprune.training",
+    "SoftPruning": "graphprune.training",
     "apply": "graphprune.compiler",
     "check": "graphprune.compiler",
     "compare": "graphprune.measure.models",
+    "export": "graphprune.exporting",
     "inspect": "graphprune.inspection",
+    "load": "graphprune.compiler",
     "prune": "graphprune.compiler",
+    "save": "graphprune.compiler",
 }
 
-__all__ = ["Inspection", "Plan", "Result", "apply", "check", "compare", "inspect", "prune"]
+__all__ = [
+    "Exported",
+    "Inspection",
+    "ModuleResult",
+    "Plan",
+    "Result",
+    "Schedule",
+    "SoftPruning",
+    "apply",
+    "check",
+    "compare",
+    "export",
+    "inspect",
+    "load",
+    "prune",
+    "save",
+]
 __version__ = "0.1.0"
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -12,30 +15,62 @@ import onnx
 from graphprune.backends.base import get
 from graphprune.data import Array, Feeds
 from graphprune.errors import BackendError
+from graphprune.passes.narrow import Narrowed, materialise, write
 
 
-def execute(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> list[dict[str, Array]]:
+def execute(model: onnx.ModelProto | Narrowed, feeds: Sequence[Feeds]) -> list[dict[str, Array]]:
     """Run a model on onnxruntime as it is written, without optimisations.
+
+    Args:
+        model: A whole model; or one whose tensors are still to be cut because they do not fit
+            into a proto: they then lie in a temporary folder while it runs.
+        feeds: One mapping of arrays a run.
 
     Raises:
         BackendUnavailable: onnxruntime is not installed.
         BackendError: It refuses the model.
     """
-    engine = get("onnxruntime", optimization="none").build(model)
+    backend = get("onnxruntime", optimization="none")
     try:
-        return [engine.run(feed) for feed in feeds]
-    finally:
-        engine.close()
+        with _runnable(model) as source:
+            engine = backend.build(source)
+            try:
+                return [engine.run(feed) for feed in feeds]
+            finally:
+                engine.close()
+    except BackendError as error:
+        fix = error.fix or "prove it on labels only: run=False, --no-run on the command line"
+        raise BackendError(error.what, where=error.where, why=error.why, fix=fix) from error
 
 
-def execute_float64(model: onnx.ModelProto, feeds: Sequence[Feeds]) -> list[dict[str, Array]]:
+@contextmanager
+def _runnable(model: onnx.ModelProto | Narrowed) -> Iterator[onnx.ModelProto | Path]:
+    """What an engine takes: the model itself, or a file with its tensors beside it."""
+    if isinstance(model, onnx.ModelProto):
+        yield model
+        return
+    with TemporaryDirectory(prefix="graphprune-") as folder:
+        path = Path(folder, "model.onnx")
+        write(model, path)
+        yield path
+
+
+def execute_float64(
+    model: onnx.ModelProto | Narrowed, feeds: Sequence[Feeds]
+) -> list[dict[str, Array]]:
     """Run a float64 model on ONNX's reference evaluator: slow, but it has every kernel.
+
+    Args:
+        model: A whole model, or one that becomes whole here.
+        feeds: One mapping of arrays a run.
 
     Raises:
         BackendError: It cannot run the model.
+        GraphpruneError: The model exceeds what one proto can hold.
     """
     from onnx.reference import ReferenceEvaluator  # slow to import, rarely needed
 
+    model = materialise(model) if isinstance(model, Narrowed) else model
     names = [o.name for o in model.graph.output]
     try:
         evaluator = ReferenceEvaluator(model, new_ops=_quantisation())

@@ -36,10 +36,21 @@ class Layer:
     @property
     def rows(self) -> tuple[int, ...]:
         """Axes other than :attr:`axis` along which the ids vary."""
+        if self.ids.size == self.ids.shape[self.axis]:
+            return ()
         return tuple(i for i, n in enumerate(self.ids.shape) if n > 1 and i != self.axis)
+
+    @property
+    def line(self) -> Ids:
+        """The ids along the narrowed axis; those of the first row where there are several."""
+        if not self.rows:
+            return self.ids.reshape(-1)
+        return self.ids[tuple(slice(None) if i == self.axis else 0 for i in range(self.ids.ndim))]
 
     def rectangle(self) -> Ids:
         """The ids as a matrix: one line per row, elements along the narrowed axis."""
+        if not self.rows:
+            return self.line[None, :]
         moved = np.moveaxis(self.ids, self.axis, -1)
         return np.ascontiguousarray(moved).reshape(-1, self.ids.shape[self.axis])
 
@@ -49,7 +60,7 @@ class Layer:
         Args:
             alive: Whether each unit lives, indexed by unit id.
         """
-        return int(np.count_nonzero(alive[self.rectangle()[0]]))
+        return int(np.count_nonzero(alive[self.line]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +173,8 @@ class Coupling:
         groups: What may be narrowed.
         frozen: What may not, with reasons.
         layers: For every value, the unit ids of its elements; a value without an entry has no
-            removable element.
+            removable element. Equal layers of several values are one object, so what is asked
+            of a layer need be found once only.
         units: Number of units; ids run from 1 to this number.
         masks: Contracted operands: where the masked-consumer oracle multiplies dead elements
             by zero.
@@ -210,3 +222,21 @@ class Coupling:
         for layer in self.layers.get(value, ()):
             shape[layer.axis] = layer.extent(alive)
         return tuple(shape)
+
+    def losses(self, alive: Alive) -> dict[str, tuple[int, ...]]:
+        """The values that lose elements, and their shapes once the dead units are removed.
+
+        Args:
+            alive: Whether each unit lives, indexed by unit id (0 must live).
+        """
+        distinct = {id(layer): layer for layers in self.layers.values() for layer in layers}
+        dead = {key for key, layer in distinct.items() if not alive[layer.ids].all()}
+        extents = {key: distinct[key].extent(alive) for key in dead}
+        found = {}
+        for name, layers in self.layers.items():
+            if any(id(layer) in dead for layer in layers):
+                shape = list(self.graph.values[name].known_shape)
+                for layer in layers:
+                    shape[layer.axis] = extents.get(id(layer), shape[layer.axis])
+                found[name] = tuple(shape)
+        return found

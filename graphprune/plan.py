@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 
 import numpy as np
 
 from graphprune import plan_json
 from graphprune.budget import Budget
-from graphprune.errors import PlanMismatch
-from graphprune.groups import Alive, Coupling, Group, Ids, Layer
-from graphprune.plan_json import FORMAT, PlannedGroup, Source
+from graphprune.counterparts import Counterparts, described
+from graphprune.frontends.origin import Origins
+from graphprune.groups import Alive, Coupling, Group, Ids
+from graphprune.plan_fit import Expected, Fit, Wording, layer_key, layer_table, param_layers
+from graphprune.plan_json import FORMAT, PlannedGroup, PlannedParameter, Source
 
-__all__ = ["FORMAT", "Budget", "Plan", "PlannedGroup", "Source"]
+__all__ = ["FORMAT", "Budget", "Plan", "PlannedGroup", "PlannedParameter", "Source"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,8 @@ class Plan:
         kept: For every parameter that loses something: the kept indices by axis, ``(n,)`` for an
             axis such as ``"0"``; where the rows of other axes keep different indices, index
             tuples ``(n, axes)`` for the row axes and the narrowed one, such as ``"0,1"``.
+        parameters: What the parameters of the whole model are called in PyTorch, so that the plan
+            of a module fits its export, and the other way round; empty where that is not known.
     """
 
     source: Source
@@ -46,6 +48,7 @@ class Plan:
     versions: Mapping[str, str]
     groups: tuple[PlannedGroup, ...]
     kept: Mapping[str, Mapping[str, Ids]]
+    parameters: tuple[PlannedParameter, ...] = ()
 
     @classmethod
     def of(
@@ -57,6 +60,7 @@ class Plan:
         method: Mapping[str, plan_json.Scalar],
         budget: Budget,
         seed: int,
+        origins: Origins | None = None,
     ) -> Plan:
         """Writes a selection down in the model's own names.
 
@@ -67,6 +71,7 @@ class Plan:
             method: How the units were chosen.
             budget: What was asked for.
             seed: Seed of whatever was drawn at random.
+            origins: The PyTorch parameters that those of an ONNX model stand for.
 
         Raises:
             ValueError: Rows of one group keep different numbers of units, or none.
@@ -79,11 +84,12 @@ class Plan:
             versions=_versions(),
             groups=tuple(_planned(group, alive) for group in coupling),
             kept=_kept(coupling, alive),
+            parameters=described(coupling, source.kind, origins),
         )
 
     def to_json(self) -> str:
         """The plan as JSON, keys in a fixed order, every list of indices on one line."""
-        document = {
+        document: dict[str, object] = {
             "format": FORMAT,
             "source": asdict(self.source),
             "method": dict(self.method),
@@ -96,6 +102,8 @@ class Plan:
                 for name, axes in self.kept.items()
             },
         }
+        if self.parameters:
+            document["parameters"] = [asdict(parameter) for parameter in self.parameters]
         return plan_json.lay_out(document)
 
     @classmethod
@@ -118,17 +126,24 @@ class Plan:
             versions=reader.versions(),
             groups=reader.groups(),
             kept=reader.kept(),
+            parameters=reader.parameters(),
         )
 
     def text(self) -> str:
         """One line a group: ``g1 16 -> 8``."""
         return "\n".join(map(str, self.groups))
 
-    def alive(self, coupling: Coupling) -> Alive:
+    def alive(self, coupling: Coupling, kind: str = "", origins: Origins | None = None) -> Alive:
         """The units that live in a fresh copy of the model.
+
+        A plan of a module fits the ONNX export of that module, and the other way round, if every
+        group that it narrows is found again. Parameters that the exporter folded into others
+        play no part then.
 
         Args:
             coupling: The copy's groups, from a coupling of its own.
+            kind: The copy's kind, ``onnx`` or ``torch``; the plan's where left out.
+            origins: The PyTorch parameters that those of an ONNX model stand for.
 
         Returns:
             Whether each unit lives, indexed by unit id.
@@ -137,7 +152,33 @@ class Plan:
             PlanMismatch: The plan was made for another model; the message says the first
                 difference.
         """
-        return _Fit(self, coupling).alive
+        source = self.source
+        why = f"the plan was made for {source.kind} model '{source.name}' (sha256 "
+        why += f"{source.sha256[:12]})"
+        if kind in ("", source.kind):
+            fix = "apply it to an unchanged copy of that model, or make a new plan"
+            names = dict.fromkeys((*self.kept, *(name for name, _ in param_layers(coupling))))
+            expected = [Expected(name, self.kept.get(name, {})) for name in names]
+            return Fit(coupling, expected, self.groups, Wording(why, fix)).alive
+        found = Counterparts.of(
+            self.parameters, self.kept, source.kind, described(coupling, kind, origins)
+        )
+        wording = Wording(why, _FIXES[kind], _lost(found.lost))
+        return Fit(coupling, found.expected, self.groups, wording).alive
+
+
+_FIXES = {
+    "onnx": "make the plan on the export itself, or narrow the module and export that: "
+    "graphprune.export(module, inputs, path, plan=plan)",
+    "torch": "make the plan on the module itself: graphprune.prune(module, inputs, ...)",
+}
+
+
+def _lost(names: Sequence[str], most: int = 3) -> str:
+    """What of a plan has no counterpart, in words."""
+    shown = ", ".join(f"'{name}'" for name in names[:most])
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"without a counterpart: {shown}{more}" if names else ""
 
 
 def _versions() -> dict[str, str]:
@@ -159,129 +200,11 @@ def _planned(group: Group, alive: Alive) -> PlannedGroup:
     return PlannedGroup(group.name, group.width, counts.pop(), group.rows, group.approximate)
 
 
-def _axes(layer: Layer) -> tuple[int, ...]:
-    return (*layer.rows, layer.axis)
-
-
-def _key(layer: Layer) -> str:
-    return ",".join(map(str, _axes(layer)))
-
-
-def _table(layer: Layer) -> Ids:
-    """The ids with one axis for each axis of the layer's key."""
-    axes = _axes(layer)
-    moved = np.moveaxis(layer.ids, axes, range(len(axes)))
-    return moved.reshape(moved.shape[: len(axes)])
-
-
-def _param_layers(coupling: Coupling) -> Iterator[tuple[str, Layer]]:
-    for value in coupling.graph.params:
-        for layer in coupling.layers.get(value.name, ()):
-            yield value.name, layer
-
-
 def _kept(coupling: Coupling, alive: Alive) -> dict[str, dict[str, Ids]]:
     kept: dict[str, dict[str, Ids]] = {}
-    for name, layer in _param_layers(coupling):
-        mask = alive[_table(layer)]
+    for name, layer in param_layers(coupling):
+        mask = alive[layer_table(layer)]
         if not mask.all():
             index = np.argwhere(mask)
-            kept.setdefault(name, {})[_key(layer)] = index if layer.rows else index[:, 0]
+            kept.setdefault(name, {})[layer_key(layer)] = index if layer.rows else index[:, 0]
     return kept
-
-
-class _Fit:
-    """Carries a plan over to a coupling, and checks that nothing is left over or contradicted."""
-
-    def __init__(self, plan: Plan, coupling: Coupling) -> None:
-        self.plan = plan
-        self.coupling = coupling
-        self.alive = coupling.everything()
-        for name, axes in plan.kept.items():
-            for key, index in axes.items():
-                self._kill(name, key, index)
-        self._check_layers()
-        self._check_groups()
-
-    @cached_property
-    def layers(self) -> dict[tuple[str, str], Layer]:
-        return {(name, _key(layer)): layer for name, layer in _param_layers(self.coupling)}
-
-    def _kill(self, name: str, key: str, index: Ids) -> None:
-        layer = self.layers.get((name, key))
-        if layer is None:
-            value = self.coupling.graph.values.get(name)
-            if value is None or value.kind != "param":
-                raise self._mismatch(f"the model has no parameter '{name}'", f"parameter {name}")
-            raise self._mismatch(
-                f"axis {key} of '{name}' cannot be narrowed in this model",
-                f"axis {key} of {name}, of shape {list(value.shape or ())}",
-            )
-        units = _table(layer)
-        if np.any(index.max(axis=0, initial=-1) >= np.array(units.shape)):
-            raise self._mismatch(
-                f"the plan keeps index {index.max(axis=0).tolist()} of '{name}', of which "
-                f"there are {list(units.shape)}",
-                f"axis {key} of {name}",
-            )
-        dead = units[~_mask(units, index)]
-        if not dead.all():
-            raise self._mismatch(
-                f"the plan removes channels of '{name}' that are frozen in this model",
-                f"axis {key} of {name}",
-            )
-        self.alive[dead] = False
-
-    def _check_layers(self) -> None:
-        for (name, key), layer in self.layers.items():
-            units = _table(layer)
-            index = self.plan.kept.get(name, {}).get(key)
-            kept = np.True_ if index is None else _mask(units, index)
-            if np.any(self.alive[units] != kept):
-                raise self._mismatch(
-                    f"the plan keeps other channels along axis {key} of '{name}' than along the "
-                    "axes it is coupled with",
-                    f"axis {key} of {name}",
-                )
-
-    def _check_groups(self) -> None:
-        planned = Counter(
-            (group.width, group.kept, group.rows)
-            for group in self.plan.groups
-            if group.kept < group.width
-        )
-        for group in self.coupling:
-            counts = np.count_nonzero(self.alive[group.units], axis=1)
-            kept = int(counts[0])
-            if kept == group.width and (counts == kept).all():
-                continue
-            planned.subtract([(group.width, kept, group.rows)])
-            if (counts != kept).any() or planned[group.width, kept, group.rows] < 0:
-                raise self._mismatch(
-                    f"{group.name} would go from {group.width} to "
-                    f"{' or '.join(map(str, np.unique(counts)))} units, which no group of the "
-                    "plan does",
-                    f"group {group.name}: {' '.join(map(str, group.members))}",
-                )
-        for (width, kept, _), count in planned.items():
-            if count:
-                raise self._mismatch(
-                    f"the plan has a group {width} -> {kept} that this model has not",
-                    "groups of the plan",
-                )
-
-    def _mismatch(self, what: str, where: str) -> PlanMismatch:
-        source = self.plan.source
-        return PlanMismatch(
-            what,
-            where=where,
-            why=f"the plan was made for {source.kind} model '{source.name}' (sha256 "
-            f"{source.sha256[:12]})",
-            fix="apply it to an unchanged copy of that model, or make a new plan",
-        )
-
-
-def _mask(units: Ids, index: Ids) -> Alive:
-    mask = np.zeros(units.shape, dtype=np.bool_)
-    mask[tuple(index.reshape(len(index), -1).T)] = True
-    return mask

@@ -56,6 +56,26 @@ class PlannedGroup:
         return f"{self.name} {self.width} -> {self.kept}{rows}"
 
 
+@dataclass(frozen=True)
+class PlannedParameter:
+    """A parameter of the whole model, and the PyTorch parameter it stands for.
+
+    Attributes:
+        name: Its name in the model the plan was made for.
+        torch: What the PyTorch parameter may be called.
+        transposed: Whether a matrix has its two axes swapped.
+        shape: Its shape in the model the plan was made for.
+        roles: For every axis: ``out`` where it produces channels of a group, ``in`` where it
+            contracts them, ``scale`` in between; empty for axes that no group has.
+    """
+
+    name: str
+    torch: tuple[str, ...]
+    transposed: bool
+    shape: tuple[int, ...]
+    roles: tuple[str, ...]
+
+
 def lay_out(value: object, indent: str = "") -> str:
     """JSON in which objects spread over lines and everything in a list stays on one.
 
@@ -157,6 +177,11 @@ class Reader:
             for name, axes in _object(self._field("kept"), "kept").items()
         }
 
+    def parameters(self) -> tuple[PlannedParameter, ...]:
+        """The parameters and their names in PyTorch; none in plans without the field."""
+        entries = _list(self._document.get("parameters", []), "parameters")
+        return tuple(_parameter(entry, f"parameters[{i}]") for i, entry in enumerate(entries))
+
     def _field(self, name: str) -> object:
         if name not in self._document:
             raise BadData("the plan is damaged", where=name, why="the field is missing")
@@ -199,6 +224,25 @@ def _group(value: object, where: str) -> PlannedGroup:
         kept,
         rows,
         tuple(_string(reason, f"{where}.approximate") for reason in reasons),
+    )
+
+
+def _parameter(value: object, where: str) -> PlannedParameter:
+    fields = _object(value, where)
+    transposed = fields.get("transposed")
+    if not isinstance(transposed, bool):
+        _refuse(f"{where}.transposed", "true or false", transposed)
+    names, shape, roles = (
+        _list(fields.get(key), f"{where}.{key}") for key in ("torch", "shape", "roles")
+    )
+    if len(roles) != len(shape) or (transposed and len(shape) != 2):
+        _refuse(f"{where}.roles", "one role for each axis, two if transposed", roles)
+    return PlannedParameter(
+        _string(fields.get("name"), f"{where}.name"),
+        tuple(_string(name, f"{where}.torch") for name in names),
+        transposed,
+        tuple(_count(extent, f"{where}.shape") for extent in shape),
+        tuple(_string(role, f"{where}.roles") for role in roles),
     )
 
 

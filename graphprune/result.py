@@ -10,7 +10,7 @@ import onnx
 
 from graphprune.cost import Cost
 from graphprune.errors import NotEquivalent, PlanMismatch
-from graphprune.frontends.onnx import OnnxModel, load
+from graphprune.frontends.onnx import Lowered, OnnxModel, load
 from graphprune.groups import Alive, Group
 from graphprune.inspection import Inspection, Model
 from graphprune.passes.narrow import Narrowed, materialise, replacing, write
@@ -34,7 +34,7 @@ class Result:
         notes: What rounding and budgets made different from what was asked.
     """
 
-    inspection: Inspection
+    inspection: Inspection[Lowered]
     plan: Plan
     narrowed: Narrowed
     alive: Alive

@@ -5,9 +5,10 @@ The conventions of counting are those of :mod:`graphprune.cost`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,9 @@ from graphprune.ir.shapes import letters
 METRICS = ("params", "macs", "memory")
 
 Floats = NDArray[np.float64]
-Axis = tuple[str, int]
-Product = list[Axis]
+# A constant factor and the index of a dimension, whose product is an extent.
+Extent = tuple[int, int]
+Product = Iterable[Extent]
 
 # Bytes of element types NumPy has no name for; narrower than a byte means packed.
 _ITEMSIZE = {"bfloat16": 2.0, "int4": 0.5, "uint4": 0.5, "float4e2m1": 0.5}
@@ -110,9 +112,8 @@ def collect(coupling: Coupling) -> Terms:
     return table.terms()
 
 
-@dataclass(frozen=True)
-class _Term:
-    metric: str
+class _Term(NamedTuple):
+    metric: int
     node: int
     factor: float
     dims: tuple[int, ...]
@@ -126,37 +127,36 @@ class _Table:
         self.values = coupling.graph.values
         self.lines: list[Ids] = [np.empty(0, dtype=np.int64)]
         self.known: dict[bytes, int] = {}
-        self.dimensions: dict[Axis, tuple[int, int]] = {}
+        self.dimensions: dict[int, int] = {}
+        self.extents: dict[str, tuple[Extent, ...]] = {}
         self.rows: list[_Term] = []
         self.twins: list[tuple[Use, Use]] = []
 
-    def dimension(self, axis: Axis) -> tuple[int, int]:
-        """A constant factor and a dimension whose product is an extent."""
-        if axis not in self.dimensions:
-            self.dimensions[axis] = self._dimension(*axis)
-        return self.dimensions[axis]
+    def axes(self, name: str) -> tuple[Extent, ...]:
+        """The extents of a value."""
+        if name not in self.extents:
+            found = [(size, 0) for size in self.values[name].known_shape]
+            for layer in reversed(self.coupling.layers.get(name, ())):
+                found[layer.axis] = (1, self._dimension(layer))
+            self.extents[name] = tuple(found)
+        return self.extents[name]
 
-    def _dimension(self, name: str, i: int) -> tuple[int, int]:
-        layer = layer_along(self.coupling, name, i)
-        if layer is None:
-            return self.values[name].known_shape[i], 0
-        # What Layer.rectangle()[0] gives, without laying out the other rows.
-        first = layer.ids[tuple(slice(None) if j == i else 0 for j in range(layer.ids.ndim))]
-        key = first.tobytes()
-        if key not in self.known:
-            self.known[key] = len(self.lines)
-            self.lines.append(first)
-        return 1, self.known[key]
+    def _dimension(self, layer: Layer) -> int:
+        if id(layer) not in self.dimensions:
+            at = self.known.setdefault(layer.line.tobytes(), len(self.lines))
+            if at == len(self.lines):
+                self.lines.append(layer.line)
+            self.dimensions[id(layer)] = at
+        return self.dimensions[id(layer)]
 
     def add(self, metric: str, node: int, factor: float, product: Product) -> None:
         """Adds one term."""
         dims = []
-        for axis in product:
-            constant, dim = self.dimension(axis)
+        for constant, dim in product:
             factor *= constant
             if dim:
                 dims.append(dim)
-        self.rows.append(_Term(metric, node, factor, tuple(dims)))
+        self.rows.append(_Term(METRICS.index(metric), node, factor, tuple(dims)))
 
     def add_nodes(self) -> None:
         """Adds the MACs of every node and the bytes of what it computes."""
@@ -168,7 +168,7 @@ class _Table:
             for name in filter(None, node.outputs):
                 value = self.values[name]
                 if value.kind == "computed" and value.shape is not None:
-                    self.add("memory", i, itemsize(value.dtype), _axes(value))
+                    self.add("memory", i, itemsize(value.dtype), self.axes(name))
 
     def _is_known(self, node: Node) -> bool:
         operands = node.inputs[: 3 if node.family in _RECURRENT else 2]
@@ -188,7 +188,7 @@ class _Table:
                 self._add_use(value, readers.get(value.name, -1), earlier)
 
     def _add_use(self, value: Value, node: int, earlier: list[Use]) -> None:
-        pairs = [self.dimension(axis) for axis in _axes(value)]
+        pairs = self.axes(value.name)
         shape, dims = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
         if any((use.shape, use.dims) == (shape, dims) for use in earlier):
             return
@@ -198,7 +198,7 @@ class _Table:
             (here, use) for use in earlier if prod(self.values[use.value].known_shape) == size
         ]
         earlier.append(here)
-        self.add("params", node, 1.0, _axes(value))
+        self.add("params", node, 1.0, pairs)
 
     def terms(self) -> Terms:
         """Lays the terms out as arrays."""
@@ -211,7 +211,7 @@ class _Table:
             elements=elements,
             factors=np.array([row.factor for row in self.rows], dtype=np.float64),
             indices=np.array(indices, dtype=np.int64).reshape(-1, width),
-            metrics=np.array([METRICS.index(row.metric) for row in self.rows], dtype=np.int64),
+            metrics=np.array([row.metric for row in self.rows], dtype=np.int64),
             nodes=np.array([row.node for row in self.rows], dtype=np.int64),
             twins=tuple(self.twins),
         )
@@ -235,34 +235,30 @@ class _Table:
         return base, (where, group_index, slopes), np.stack([at, ids])
 
 
-def _axes(value: Value) -> Product:
-    return [(value.name, axis) for axis in range(len(value.known_shape))]
-
-
 def _conv(table: _Table, node: Node) -> Iterator[Product]:
     # A transposed conv scatters from input positions, a conv gathers at output positions.
     place = node.inputs[0] if node.family == "conv_transpose" else node.outputs[0]
-    spatial = _axes(table.values[place])
-    yield _axes(table.values[node.inputs[1]]) + spatial[:1] + spatial[2:]
+    spatial = table.axes(place)
+    yield table.axes(node.inputs[1]) + spatial[:1] + spatial[2:]
 
 
 def _contract(table: _Table, node: Node) -> Iterator[Product]:
-    extents: dict[str, tuple[int, bool, Axis]] = {}
+    extents: dict[str, tuple[tuple[int, bool], Extent]] = {}
     for name, word in zip(node.inputs, letters(node)[:2], strict=True):
-        for axis, letter in enumerate(word):
-            size = table.values[name].known_shape[axis]
+        sizes, axes = table.values[name].known_shape, table.axes(name)
+        for letter, size, extent in zip(word, sizes, axes, strict=True):
             # An extent of 1 is broadcast; of two equal extents the one that may shrink counts.
-            entry = (size, layer_along(table.coupling, name, axis) is not None, (name, axis))
-            if letter not in extents or entry[:2] > extents[letter][:2]:
-                extents[letter] = entry
-    yield [axis for _, _, axis in extents.values()]
+            weight = (size, extent[1] > 0)
+            if letter not in extents or weight > extents[letter][0]:
+                extents[letter] = (weight, extent)
+    yield [extent for _, extent in extents.values()]
 
 
 def _recurrent(table: _Table, node: Node) -> Iterator[Product]:
     # Steps and batch are the first two axes of x in either layout.
-    x = _axes(table.values[node.inputs[0]])[:2]
+    x = table.axes(node.inputs[0])[:2]
     for name in node.inputs[1:3]:
-        yield _axes(table.values[name]) + x
+        yield table.axes(name) + x
 
 
 _RECURRENT = ("lstm", "gru", "rnn")

@@ -14,6 +14,7 @@ from graphprune.errors import GraphpruneError
 from graphprune.execution import execute, execute_float64
 from graphprune.frontends.onnx import load, lower
 from graphprune.groups import Coupling, Ids
+from graphprune.ir import Graph
 from graphprune.passes.couple import couple
 from graphprune.passes.couple.context import Context
 from graphprune.passes.narrow import narrow
@@ -56,6 +57,11 @@ def mistaken(place: tuple[str, int], mistake: Mistake) -> Iterator[None]:
 
 def places(model: onnx.ModelProto) -> list[tuple[str, str, int]]:
     """Family, result and number of every equality that a model's rules ask for."""
+    return equalities(lower(load(model)).graph)
+
+
+def equalities(graph: Graph) -> list[tuple[str, str, int]]:
+    """Family, result and number of every equality that a graph's rules ask for."""
     found: list[tuple[str, str, int]] = []
     calls: Counter[str] = Counter()
     true = Context.equate
@@ -69,7 +75,7 @@ def places(model: onnx.ModelProto) -> list[tuple[str, str, int]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Context, "equate", equate)
-        couple(lower(load(model)).graph)
+        couple(graph)
     return found
 
 

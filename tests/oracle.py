@@ -6,7 +6,7 @@ to zero in a copy of the model, which is run as it is.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -32,7 +32,7 @@ def drawn(coupling: Coupling, seed: int, widths: Widths = "some") -> Alive:
     return alive
 
 
-def proven(found: Inspection, alive: Alive, *, runs: int = 1, seed: int = 0) -> Proof:
+def proven(found: Inspection[Any], alive: Alive, *, runs: int = 1, seed: int = 0) -> Proof:
     """The verdict on a plan."""
     narrowed = narrow(found.lowered, found.coupling, alive)
     trial = Trial(execute, runs=runs, seed=seed, precise=execute_float64)
@@ -52,7 +52,7 @@ def consumers_are_weights(coupling: Coupling) -> bool:
 
 
 def with_zeroed_consumers(
-    found: Inspection, model: onnx.ModelProto, alive: Alive
+    found: Inspection[Any], model: onnx.ModelProto, alive: Alive
 ) -> onnx.ModelProto:
     """The model, with zeros where its weights read dead channels."""
     coupling, copy = found.coupling, onnx.ModelProto()

@@ -10,13 +10,13 @@ import onnx
 import pytest
 
 import graphprune
-from graphprune.compiler import Options
 from graphprune.errors import (
     BadData,
     InfeasibleBudget,
     InvalidModel,
     PlanMismatch,
 )
+from graphprune.pipelines.deciding import Options
 from graphprune.plan import Plan
 from tests.nets import Draft, blocks, build
 

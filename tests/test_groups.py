@@ -26,6 +26,23 @@ def test_rows_are_all_other_axes_that_vary() -> None:
     assert turned.rectangle().tolist() == [[1, 5], [2, 6], [3, 7], [4, 8]]
 
 
+def test_the_line_is_the_first_row_along_the_narrowed_axis() -> None:
+    assert Layer(UNITS.reshape(1, 8, 1), 1).line.tolist() == UNITS.tolist()
+    assert Layer(UNITS.reshape(1, 2, 1, 4), 3).line.tolist() == [1, 2, 3, 4]
+    assert Layer(UNITS.reshape(1, 2, 1, 4), 1).line.tolist() == [1, 5]
+
+
+def test_losses_are_the_values_whose_shape_changes() -> None:
+    coupling = concat()
+    alive = coupling.everything()
+    assert coupling.losses(alive) == {}
+    alive[coupling.groups[0].units[0, :2]] = False
+    names = coupling.graph.values
+    changed = {n: coupling.shape(n, alive) for n in names if names[n].shape is not None}
+    changed = {n: shape for n, shape in changed.items() if shape != names[n].shape}
+    assert coupling.losses(alive) == changed and changed
+
+
 def test_the_extent_counts_survivors_in_a_row() -> None:
     alive = np.ones(9, np.bool_)
     alive[[2, 5]] = False

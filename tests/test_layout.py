@@ -27,6 +27,7 @@ CROSS_CUTTING = {
     "test_layout.py",
     "test_properties.py",
     "frontends/onnx/test_operator_suite.py",
+    "passes/verify/torch/test_faults.py",
     "zoo/test_light_models.py",
     "zoo/test_shared_models.py",
     "zoo/test_torchvision_exports.py",

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from graphprune.budget import Budget
+from graphprune.counterparts import described
 from graphprune.errors import BadData, PlanMismatch
+from graphprune.frontends.origin import Origin
 from graphprune.groups import Alive, Coupling
 from graphprune.plan import Plan, Source
 from tests.networks import ALL, chain, concat, random_alive, residual, two_rows
@@ -215,6 +217,7 @@ def damaged(**fields: Any) -> str:
     return str(caught.value)
 
 
+PARAMETER = {"name": "w", "torch": [], "transposed": False, "shape": [2], "roles": ["out"]}
 GROUP = {"name": "g1", "width": 4, "kept": 2, "rows": 1, "approximate": []}
 
 
@@ -240,6 +243,11 @@ GROUP = {"name": "g1", "width": 4, "kept": 2, "rows": 1, "approximate": []}
         ({"kept": {"w": {"0": [1, 1]}}}, "kept.w.0", "ascending indices, found [1, 1]"),
         ({"kept": {"w": {"0,1": [[1]]}}}, "kept.w.0,1", "2 indices each, found [[1]]"),
         ({"kept": {"w": {"x": [1]}}}, "kept.w.x", "'x' does not name axes"),
+        ({"parameters": {}}, "parameters", "expected a list, found {}"),
+        ({"parameters": [PARAMETER | {"torch": ""}]}, "parameters[0].torch", "expected a list"),
+        ({"parameters": [PARAMETER | {"roles": []}]}, "parameters[0].roles", "one role for each"),
+        ({"parameters": [PARAMETER | {"transposed": 1}]}, "parameters[0].transposed", "or false"),
+        ({"parameters": [PARAMETER | {"transposed": True}]}, "parameters[0].roles", "two if"),
     ],
 )
 def test_damage_is_located(fields: dict[str, Any], where: str, why: str) -> None:
@@ -269,3 +277,51 @@ def test_fields_that_are_not_known_are_ignored() -> None:
     plan = planned(coupling, first_half(coupling))
     document = json.loads(plan.to_json()) | {"comment": "by hand"}
     assert Plan.from_json(json.dumps(document)).to_json() == plan.to_json()
+
+
+NAMED = {"c0.weight": Origin(("stem_weight",)), "c1.weight": Origin(("a.b", "b"), transposed=False)}
+
+
+def named(coupling: Coupling) -> Plan:
+    """The plan of an export that says what its parameters are called in PyTorch."""
+    return replace(
+        planned(coupling, first_half(coupling)), parameters=described(coupling, "onnx", NAMED)
+    )
+
+
+def test_names_in_pytorch_have_a_line_each() -> None:
+    plan = named(chain(8, 5))
+    *_, text = plan.to_json().partition('  "parameters": ')
+    assert text == (
+        """[
+    {"name": "c0.weight", "torch": ["stem_weight"], "transposed": false, \
+"shape": [8, 3, 3, 3], "roles": ["out", "", "", ""]},
+    {"name": "c1.weight", "torch": ["a.b", "b"], "transposed": false, \
+"shape": [5, 8, 3, 3], "roles": ["out", "in", "", ""]}
+  ]
+}"""
+    )
+    assert Plan.from_json(plan.to_json()).parameters == plan.parameters
+
+
+def test_a_plan_of_another_kind_of_model_goes_by_the_names_in_pytorch() -> None:
+    coupling = chain(8, 5)
+    names = {"c0.weight": Origin(("stem.weight",)), "c1.weight": Origin(("b",))}
+    alive = named(coupling).alive(coupling, "torch", names)
+    assert np.array_equal(alive, first_half(coupling))
+    with pytest.raises(PlanMismatch) as caught:
+        named(coupling).alive(coupling, "torch", {"c0.weight": Origin(("stem.weight",))})
+    assert str(caught.value) == (
+        "PlanMismatch: the plan has a group 5 -> 2 that this model has not\n"
+        "  where: without a counterpart: 'c1.weight', 'c2.weight', 'c0.bias' and 1 more\n"
+        "  why:   the plan was made for onnx model 'net.onnx' (sha256 0123456789ab)\n"
+        "  fix:   make the plan on the module itself: graphprune.prune(module, inputs, ...)"
+    )
+
+
+def test_a_plan_of_the_same_kind_of_model_goes_by_its_own_names() -> None:
+    coupling = chain(8, 5)
+    assert np.array_equal(named(coupling).alive(coupling, "onnx"), first_half(coupling))
+    assert "no parameter 'z.weight'" in mismatch(
+        changed(named(coupling), z_weight={"0": [0]}), coupling
+    )

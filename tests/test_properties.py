@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import graphprune
 from graphprune.budget import Budget
 from graphprune.cost import CostModel
+from graphprune.frontends.onnx import Lowered
 from graphprune.inspection import Inspection, inspect
 from graphprune.passes.narrow import materialise, narrow, write
 from graphprune.plan import Plan, Source
@@ -27,7 +28,7 @@ widths: st.SearchStrategy[Widths] = st.sampled_from(["some", "one", "half"])
 models = st.one_of(st.builds(image_net, steps, seeds), st.builds(token_net, steps, seeds))
 
 
-def planned(found: Inspection, seed: int, width: Widths) -> Plan:
+def planned(found: Inspection[Lowered], seed: int, width: Widths) -> Plan:
     alive = drawn(found.coupling, seed, width)
     source = Source("onnx", found.lowered.model.sha256, "random.onnx")
     return Plan.of(

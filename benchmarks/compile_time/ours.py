@@ -76,7 +76,7 @@ def prune(source: Path | ModelProto) -> dict[str, Any]:
     with clock("cut"):
         materialise(narrowed)
     with clock("replay"):
-        proof = replay(coupling, alive, lower(narrowed.as_model(), lowered.inputs))
+        proof = replay(coupling, alive, lower(narrowed.as_model(), lowered.inputs).graph)
     if not proof.ok:
         raise RuntimeError("; ".join(proof.failures))
     kept = cost.exact(alive).params / cost.full.params

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -47,14 +47,16 @@ def inspect(
         _print(found, size, assumed, everything or verbose)
 
 
-def _draw(found: Inspection, target: Path) -> None:
+def _draw(found: Inspection[Any], target: Path) -> None:
     from graphprune.report.picture import draw, pruned_widths
 
     files.check_output(found.lowered.model.path or target, target, overwrite=False)
     draw(found, pruned_widths(found), target)
 
 
-def _print_json(found: Inspection, size: int, assumed: tuple[str, ...], why: str | None) -> None:
+def _print_json(
+    found: Inspection[Any], size: int, assumed: tuple[str, ...], why: str | None
+) -> None:
     from graphprune.report import documents
     from graphprune.report.why import explain
 
@@ -64,7 +66,7 @@ def _print_json(found: Inspection, size: int, assumed: tuple[str, ...], why: str
     typer.echo(documents.dumped(document))
 
 
-def _print_why(found: Inspection, why: str) -> None:
+def _print_why(found: Inspection[Any], why: str) -> None:
     from graphprune.report.tables import console
     from graphprune.report.why import explain, why_lines
 
@@ -73,7 +75,7 @@ def _print_why(found: Inspection, why: str) -> None:
         output.print(line, soft_wrap=True)
 
 
-def _print(found: Inspection, size: int, assumed: tuple[str, ...], everything: bool) -> None:
+def _print(found: Inspection[Any], size: int, assumed: tuple[str, ...], everything: bool) -> None:
     from graphprune.report import tables
 
     output = tables.console()

@@ -99,9 +99,11 @@ class _Decision:
         feeds = files.proof_feeds(self.data, model, self.shapes)
         try:
             if plan is not None:
-                return compiler.apply(model, plan, feeds=feeds, **common)
+                applied: Result = compiler.apply(model, plan, feeds=feeds, **common)
+                return applied
             given = {name: value for name, value in self.chosen.items() if value is not None}
-            return compiler.prune(model, data=feeds, **budget, **given, **common)
+            pruned: Result = compiler.prune(model, data=feeds, **budget, **given, **common)
+            return pruned
         except (BackendError, BackendUnavailable) as error:
             raise explained(error, model) from error
 

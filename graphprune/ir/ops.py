@@ -26,6 +26,7 @@ OPS: dict[str, str] = {
     "slice": "regular sub-ranges of axes",
     "gather": "constant indices along one axis",
     "lookup": "computed indices along one axis of a table",
+    "scatter": "(x, updates): a block of x, from `starts` on, replaced",
     "concat": "operands laid end to end along one axis",
     "split": "consecutive pieces along one axis",
     "expand": "broadcast to a shape",

@@ -161,6 +161,15 @@ def _gather(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     return [(*x[:axis], *shapes[1], *x[axis + 1 :])]
 
 
+@rule("scatter")
+def _scatter(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
+    x, updates = shapes
+    ends = [start + n for start, n in zip(node.ints("starts"), updates, strict=True)]
+    if len(x) != len(ends) or any(end > n for end, n in zip(ends, x, strict=True)):
+        raise ValueError(f"a block of {list(updates)} in {list(x)} that ends at {ends}")
+    return [x]
+
+
 @rule("concat")
 def _concat(node: Node, shapes: Sequence[Shape]) -> list[Shape]:
     axis = node.int("axis")

@@ -29,7 +29,7 @@ def _finite(node: Any) -> Any:
 
 
 def inspection_document(
-    inspection: Inspection, size: int | None, assumed: Sequence[str] = ()
+    inspection: Inspection[Any], size: int | None, assumed: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Everything that was found in a model.
 

@@ -41,7 +41,7 @@ class Bar:
     macs: float
 
 
-def pruned_widths(inspection: Inspection) -> dict[str, int]:
+def pruned_widths(inspection: Inspection[Any]) -> dict[str, int]:
     """The original width of every group, from the plan a narrowed model carries.
 
     Returns:
@@ -66,7 +66,7 @@ def pruned_widths(inspection: Inspection) -> dict[str, int]:
     return {g.name: before.width for g, before in zip(groups, planned, strict=True)}
 
 
-def bars(inspection: Inspection, before: Mapping[str, int]) -> tuple[Bar, ...]:
+def bars(inspection: Inspection[Any], before: Mapping[str, int]) -> tuple[Bar, ...]:
     """What is drawn, in the order of the network.
 
     Args:
@@ -87,7 +87,7 @@ def bars(inspection: Inspection, before: Mapping[str, int]) -> tuple[Bar, ...]:
     return tuple(made)
 
 
-def draw(inspection: Inspection, before: Mapping[str, int], target: Path) -> None:
+def draw(inspection: Inspection[Any], before: Mapping[str, int], target: Path) -> None:
     """Draws a model to a file.
 
     Args:
@@ -135,7 +135,7 @@ def _matplotlib() -> Any:
     return figure
 
 
-def _figure(inspection: Inspection, found: Sequence[Bar], pruned: bool) -> Any:
+def _figure(inspection: Inspection[Any], found: Sequence[Bar], pruned: bool) -> Any:
     """Names, rails that join what is coupled, widths, and shares of the MACs."""
     module = _matplotlib()
     tall = _ROW_INCHES * len(found) + _MARGIN_INCHES
@@ -237,7 +237,7 @@ def _draw_macs(axes: Any, found: Sequence[Bar], colours: Mapping[str, str]) -> N
 
 
 def _draw_title(
-    figure: Any, inspection: Inspection, tall: float, pruned: bool, groups: set[str]
+    figure: Any, inspection: Inspection[Any], tall: float, pruned: bool, groups: set[str]
 ) -> None:
     path = inspection.lowered.model.path
     cost = inspection.cost_model.full

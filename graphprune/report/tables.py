@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from rich.console import Console
@@ -45,7 +45,7 @@ def macs_shares(model: CostModel) -> dict[str, float]:
     return shares
 
 
-def groups_table(inspection: Inspection, width: int) -> Table:
+def groups_table(inspection: Inspection[Any], width: int) -> Table:
     """One line a group.
 
     Args:
@@ -91,7 +91,7 @@ def _listed(group: Group, role: str, names: Mapping[str, str], room: int) -> str
     return shortened(found[0], room - len(more)) + more
 
 
-def input_lines(inspection: Inspection, assumed: Collection[str]) -> Iterator[str]:
+def input_lines(inspection: Inspection[Any], assumed: Collection[str]) -> Iterator[str]:
     """The shape of every input, and whether it was assumed.
 
     Args:
@@ -120,7 +120,7 @@ def costs_text(cost: Cost, size: int | None) -> Text:
     return text
 
 
-def coverage_lines(inspection: Inspection) -> Iterator[str]:
+def coverage_lines(inspection: Inspection[Any]) -> Iterator[str]:
     """How many layers have results that may be removed, and what may not."""
     layers = weight_layers(inspection.coupling)
     parts = []

@@ -70,7 +70,7 @@ class Explanation:
         }
 
 
-def explain(inspection: Inspection, pattern: str) -> tuple[Explanation, ...]:
+def explain(inspection: Inspection[Any], pattern: str) -> tuple[Explanation, ...]:
     """Finds parameters by their own name or their layer's.
 
     Args:
@@ -109,7 +109,9 @@ def _axis(coupling: Coupling, param: str, index: int, extent: int) -> Axis:
     return Axis(index, extent, groups, next(same, None))
 
 
-def why_lines(inspection: Inspection, found: tuple[Explanation, ...], width: int) -> Iterator[str]:
+def why_lines(
+    inspection: Inspection[Any], found: tuple[Explanation, ...], width: int
+) -> Iterator[str]:
     """The explanations as text; a group is laid out the first time it comes up.
 
     Args:
@@ -172,7 +174,7 @@ def _chain(frozen: Frozen, titles: Mapping[str, Node]) -> Iterator[str]:
     yield f"    {'→' if steps else '1.'} {reason}"
 
 
-def _unlabelled(inspection: Inspection, param: str, axis: int) -> str:
+def _unlabelled(inspection: Inspection[Any], param: str, axis: int) -> str:
     """Why an axis has neither group nor reason of its own."""
     layers = inspection.coupling.layers.get(param, ())
     if any(layer.axis == axis and np.any(layer.ids) for layer in layers):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class Problem:
         round_to: What narrowed channel counts should be multiples of.
         seed: Seed of whatever a policy draws at random.
         relaxed: Names of groups whose rounding was given up.
+        most: Units a row that groups may keep at most, besides the bounds, by name.
     """
 
     coupling: Coupling
@@ -43,6 +45,7 @@ class Problem:
     round_to: int = 1
     seed: int = 0
     relaxed: frozenset[str] = frozenset()
+    most: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -54,6 +57,7 @@ class Problem:
         *,
         round_to: int = 1,
         seed: int = 0,
+        most: Mapping[str, int] | None = None,
     ) -> Problem:
         """States the problem of a network.
 
@@ -67,6 +71,7 @@ class Problem:
             bounds: What may not be exceeded.
             round_to: What narrowed channel counts should be multiples of.
             seed: Seed of whatever a policy draws at random.
+            most: Units a row that groups may keep at most, besides the bounds, by name.
 
         Raises:
             ValueError: ``round_to`` is less than 1.
@@ -74,11 +79,13 @@ class Problem:
         if round_to < 1:
             raise ValueError(f"round_to is {round_to}, not a positive number")
         widths = tuple(rounding.choices(coupling, group, round_to) for group in coupling)
-        problem = cls(coupling, scores, model, bounds, widths, round_to, seed)
+        problem = cls(
+            coupling, scores, model, bounds, widths, round_to, seed, most=dict(most or {})
+        )
         return problem.capped()
 
     def capped(self) -> Problem:
-        """The same problem without the widths that the bound on ``channels`` forbids."""
+        """The same problem without the widths that ``channels`` and :attr:`most` forbid."""
         capped = (
             widths[: max(1, np.searchsorted(widths, cap, side="right"))]
             for widths, cap in zip(self.choices, self.caps, strict=True)
@@ -118,9 +125,10 @@ class Problem:
 
     @property
     def caps(self) -> Floats:
-        """The most units a row that the bound on ``channels`` leaves to every group."""
+        """The most units a row that ``channels`` and :attr:`most` leave to every group."""
         fraction = self.bounds.channels
         kept = self.model.widths * (1.0 if fraction is None else fraction)
+        kept = np.minimum(kept, [self.most.get(group.name, group.width) for group in self.coupling])
         return np.asarray(np.maximum(1.0, np.floor(kept + _SLACK)), dtype=np.float64)
 
     @property

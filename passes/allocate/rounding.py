@@ -27,6 +27,8 @@ def step(coupling: Coupling, group: Group, round_to: int) -> int:
     Returns:
         Units a step; more than the group's width where no smaller width fits.
     """
+    if round_to == 1:
+        return 1
     layers = list(_layers(coupling, group))
     every = _step(layers, group, round_to)
     whole_axes = [layer for layer in layers if not layer.rows]
@@ -38,7 +40,8 @@ def step(coupling: Coupling, group: Group, round_to: int) -> int:
 def choices(coupling: Coupling, group: Group, round_to: int) -> Ids:
     """The widths a group may have: the multiples of :func:`step` and the full width, ascending."""
     size = step(coupling, group, round_to)
-    return np.union1d(np.arange(size, group.width + 1, size), [group.width])
+    found = np.arange(size, group.width + 1, size)
+    return found if group.width % size == 0 else np.append(found, group.width)
 
 
 def _layers(coupling: Coupling, group: Group) -> Iterable[Layer]:
@@ -49,8 +52,8 @@ def _layers(coupling: Coupling, group: Group) -> Iterable[Layer]:
 
 
 def _step(layers: list[Layer], group: Group, round_to: int) -> int:
-    lines = (layer.rectangle()[0] for layer in layers)
-    counts = (int(np.count_nonzero(np.isin(line, group.units))) for line in lines)
+    lines = {id(layer): layer.line for layer in layers}
+    counts = [int(np.count_nonzero(np.isin(line, group.units))) for line in lines.values()]
     # Units of unequal size can promise no multiple, so their axis asks for none.
     sizes = (count // group.width for count in counts if count % group.width == 0)
     return lcm(*(round_to // gcd(round_to, size) for size in sizes))

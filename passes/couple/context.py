@@ -141,6 +141,8 @@ class Context:
         if self.is_param(name):
             return  # a weight's rows are cut one by one; its readers see to the rectangle
         rows = {axis for layer in layers for axis in layer.rows}
+        if not rows:
+            return
         for layer in layers:
             if layer.axis in rows:
                 self.freeze(layer, "its elements are rows of another channel axis")

@@ -2,56 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from graphprune.groups import Frozen, Ids
+from graphprune.labels import OUT, Roles
 from graphprune.passes.couple.context import Context
 
 
-def frozen_axes(ctx: Context, classes: Ids, units: Ids) -> tuple[Frozen, ...]:
-    """Produced or contracted parameter axes that may not be narrowed, with reasons."""
-    roles = ctx.labels.roles()
-    chains = _chains(ctx, classes)
+def frozen_axes(ctx: Context, classes: Ids, roles: Roles) -> tuple[Frozen, ...]:
+    """Produced or contracted parameter axes that may not be narrowed, with reasons.
+
+    Args:
+        ctx: After the interpretation.
+        classes: The class of every label, 0 for those that stay.
+        roles: The role of every label.
+    """
+    stays = (classes == 0) & (roles > 0)
+    chains = _Chains(ctx, classes)
     found = []
     for value in ctx.graph.params:
         for layer in ctx.layers.get(value.name, ()):
-            kinds = roles[layer.ids]
-            stuck = (units[layer.ids] == 0) & (kinds > 0)
+            stuck = stays[layer.ids]
             if not stuck.any():
                 continue
-            role = "out" if (kinds == 1).any() else "in"
+            role = "out" if (roles[layer.ids] == OUT).any() else "in"
             line = stuck.any(axis=tuple(i for i in range(stuck.ndim) if i != layer.axis))
-            sources = np.unique(ctx.labels.source_index(layer.ids[stuck]))
-            reason = next((chains[int(s)] for s in sources if int(s) in chains), ("frozen",))
+            reason = chains.reason(np.unique(ctx.labels.source_index(layer.ids[stuck])).tolist())
             width = ctx.shape(value.name)[layer.axis]
             count = int(line.sum())
             found.append(Frozen(value.name, layer.axis, width, role, reason, count))
     return tuple(found)
 
 
-def _chains(ctx: Context, classes: Ids) -> dict[int, tuple[str, ...]]:
-    """For every label source with a frozen label: the operations up to the reason."""
-    links, why = _links(ctx, classes)
-    if not why:
-        return {}
-    rows, columns = np.array(list(links)).T
-    size = max(why) + 1
-    graph = coo_array((np.ones(len(links), np.int8), (rows, columns)), shape=(size, size))
-    distance, before, _ = dijkstra(
-        graph,
-        directed=False,
-        indices=sorted(why),
-        unweighted=True,
-        min_only=True,
-        return_predecessors=True,
-    )
-    chains: dict[int, tuple[str, ...]] = {}
-    for source in range(len(ctx.labels.sources)):
-        if np.isfinite(distance[source]):
-            chains[source] = _sentence(ctx, source, before, links, why)
-    return chains
+class _Chains:
+    """The shortest ways from every label source with a frozen label to what froze it.
+
+    Args:
+        ctx: After the interpretation.
+        classes: The class of every label, 0 for those that stay.
+    """
+
+    def __init__(self, ctx: Context, classes: Ids) -> None:
+        self._ctx = ctx
+        self._links, self._why = _links(ctx, classes)
+        self._distance = np.full(len(ctx.labels.sources), np.inf)
+        if self._why:
+            rows, columns = np.array(list(self._links)).T
+            size = max(self._why) + 1
+            ones = np.ones(len(self._links), np.int8)
+            self._distance, self._before, _ = dijkstra(
+                coo_array((ones, (rows, columns)), shape=(size, size)),
+                directed=False,
+                indices=sorted(self._why),
+                unweighted=True,
+                min_only=True,
+                return_predecessors=True,
+            )
+
+    def reason(self, sources: Sequence[int]) -> tuple[str, ...]:
+        """Titles of the operations from the first source that has a chain, then the cause."""
+        at = next((source for source in sources if np.isfinite(self._distance[source])), None)
+        if at is None:
+            return ("frozen",)
+        steps: list[str] = []
+        while at not in self._why:
+            nearer = int(self._before[at])
+            node = self._links.get((at, nearer), self._links.get((nearer, at), -1))
+            title = self._ctx.graph.nodes[node].title if node >= 0 else ""
+            if title and (not steps or steps[-1] != title):
+                steps.append(title)
+            at = nearer
+        return (*steps, self._why[at])
 
 
 def _links(ctx: Context, classes: Ids) -> tuple[dict[tuple[int, int], int], dict[int, str]]:
@@ -90,23 +115,3 @@ def _meets_fixed(ctx: Context, node: int) -> str:
     names = sorted(ctx.graph.nodes[node].inputs, key=lambda name: name in ctx.layers)
     fixed = next((ctx.fixed[n] for n in names if n in ctx.fixed), None)
     return fixed or "meets channels that are fixed"
-
-
-def _sentence(
-    ctx: Context,
-    source: int,
-    before: Ids,
-    links: dict[tuple[int, int], int],
-    why: dict[int, str],
-) -> tuple[str, ...]:
-    """Titles of the operations from a parameter axis to the reason, then the reason."""
-    steps: list[str] = []
-    at = source
-    while at not in why:
-        nearer = int(before[at])
-        node = links.get((at, nearer), links.get((nearer, at), -1))
-        title = ctx.graph.nodes[node].title if node >= 0 else ""
-        if title and (not steps or steps[-1] != title):
-            steps.append(title)
-        at = nearer
-    return (*steps, why[at])

@@ -53,15 +53,16 @@ def _remember(ctx: Context) -> None:
     node = ctx.node
     if all(ctx.constant(name) for name in node.inputs if name):
         ctx.constants.update(node.outputs)
-    labelled = [name for name in node.inputs if name in ctx.layers]
-    fixed = [ctx.fixed[n] for n in node.inputs if n in ctx.fixed and n not in labelled]
-    if not fixed:
+    results = [name for name in node.outputs if name not in ctx.fixed]
+    if not results:
+        return
+    fixed = [name for name in node.inputs if name in ctx.fixed]
+    causes = [name for name in fixed if name not in ctx.layers]
+    if not causes and any(name in ctx.layers for name in node.outputs):
         # Axes along which a labelled operand has no labels; unless it is they that were lost.
-        passed = any(name in ctx.layers for name in node.outputs)
-        fixed = [ctx.fixed[n] for n in labelled if n in ctx.fixed and passed]
-    for name in node.outputs:
-        why = fixed[0] if fixed else f"{node.op} '{node.title}' has fixed results"
-        ctx.fixed.setdefault(name, why)
+        causes = fixed
+    why = ctx.fixed[causes[0]] if causes else f"{node.op} '{node.title}' has fixed results"
+    ctx.fixed.update(dict.fromkeys(results, why))
 
 
 def settle(ctx: Context) -> tuple[Ids, tuple[Ids, ...]]:
@@ -74,7 +75,9 @@ def settle(ctx: Context) -> tuple[Ids, tuple[Ids, ...]]:
     for _ in range(_ROUNDS):
         classes = _classes(ctx)
         found: Resolution = resolve(ctx.partitions.values(), classes)
-        pairs = found.ties or tuple(pieces.ties(found.families, pieces.lines(ctx.layers, classes)))
+        pairs = found.ties
+        if found.families and not pairs:
+            pairs = tuple(pieces.ties(found.families, pieces.lines(ctx.layers, classes)))
         if not pairs:
             return classes, found.families
         for left, right in pairs:
@@ -93,7 +96,8 @@ def _classes(ctx: Context) -> Ids:
     classes = ctx.labels.solve()
     active = np.zeros(classes.size, np.bool_)
     active[classes[ctx.labels.roles() > 0]] = True
-    return np.where(active[classes], classes, 0)
+    classes[~active[classes]] = 0
+    return classes
 
 
 def other_choices(ctx: Context, classes: Ids) -> list[dict[str, int]]:

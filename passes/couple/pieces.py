@@ -14,22 +14,24 @@ import numpy as np
 from graphprune.groups import Ids, Layer
 
 
-def lines(layers: Mapping[str, tuple[Layer, ...]], units: Ids) -> list[Ids]:
+def lines(layers: Mapping[str, tuple[Layer, ...]], units: Ids | None = None) -> list[Ids]:
     """Different sets of removable units that lie along the narrowed axis of a value.
 
     Rows of one value lose equally many, so one that cannot be emptied speaks for all.
 
     Args:
-        layers: Layers in labels.
-        units: The unit, or class, of every label; 0 is never removed.
+        layers: Layers in labels, or in units.
+        units: The unit, or class, of every label; 0 is never removed. None for layers in units.
     """
-    found: dict[bytes, Ids] = {}
-    for layer in (layer for several in layers.values() for layer in several):
-        ids = layer.ids.ravel()
-        found.setdefault(ids.tobytes(), ids)
-    distinct = {line.tobytes(): line for line in (units[ids] for ids in found.values())}
-    mapped = (_ascending(line) for line in distinct.values())
+    objects = {id(layer): layer.ids for several in layers.values() for layer in several}
+    found = _distinct(ids.reshape(-1) for ids in objects.values())
+    distinct = found if units is None else _distinct(units[ids] for ids in found)
+    mapped = (_ascending(line) for line in distinct)
     return [line for line in mapped if line.size and line[0] > 0]
+
+
+def _distinct(arrays: Iterable[Ids]) -> list[Ids]:
+    return list({array.tobytes(): array for array in arrays}.values())
 
 
 def _ascending(ids: Ids) -> Ids:

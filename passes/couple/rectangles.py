@@ -38,9 +38,10 @@ def resolve(partitions: Iterable[Ids], classes: Ids) -> Resolution:
     """
     matrices: list[Ids] = []
     ties: list[tuple[Ids, Ids]] = []
-    for labels in partitions:
-        for matrix in _demands(classes[labels]):
-            ordered = np.sort(matrix, axis=1)
+    found = (classes[labels] for labels in partitions)
+    for different in {(m.shape, m.tobytes()): m for m in found}.values():
+        for matrix in _demands(different):
+            ordered = matrix if _ascends(matrix) else np.sort(matrix, axis=1)
             if (matrix == 0).any() or (ordered[:, 1:] == ordered[:, :-1]).any():
                 ties.append((matrix, matrix[:1]))
             else:
@@ -64,10 +65,18 @@ def _demands(matrix: Ids) -> Iterator[Ids]:
 
     A column twice weighs twice: lines lose equally many if columns of every weight do.
     """
-    columns, times = np.unique(matrix, axis=1, return_counts=True)
+    if _ascends(matrix[:1]):
+        columns, times = matrix, np.ones(matrix.shape[1], np.int64)
+    else:
+        columns, times = np.unique(matrix, axis=1, return_counts=True)
     varies = (columns != columns[:1]).any(axis=0)
     for count in np.unique(times[varies]):
         yield columns[:, varies & (times == count)]
+
+
+def _ascends(matrix: Ids) -> bool:
+    """Whether every line strictly ascends."""
+    return bool((matrix[:, 1:] > matrix[:, :-1]).all())
 
 
 def _components(matrices: Sequence[Ids]) -> list[list[Ids]]:
@@ -89,7 +98,7 @@ def _components(matrices: Sequence[Ids]) -> list[list[Ids]]:
 
 def _distinct_rows(component: Sequence[Ids]) -> list[Ids]:
     """Every different set of classes that is a line somewhere."""
-    rows = {np.sort(line).tobytes(): np.sort(line) for matrix in component for line in matrix}
+    rows = {line.tobytes(): line for matrix in component for line in np.sort(matrix, axis=1)}
     return sorted(rows.values(), key=lambda row: tuple(row[:1]))
 
 

@@ -3,6 +3,6 @@
 from graphprune.passes.narrow.cuts import Cut, cuts, take
 from graphprune.passes.narrow.edit import Narrowed
 from graphprune.passes.narrow.narrow import narrow
-from graphprune.passes.narrow.write import materialise, replacing, write
+from graphprune.passes.narrow.write import fits, materialise, replacing, write
 
-__all__ = ["Cut", "Narrowed", "cuts", "materialise", "narrow", "replacing", "take", "write"]
+__all__ = ["Cut", "Narrowed", "cuts", "fits", "materialise", "narrow", "replacing", "take", "write"]

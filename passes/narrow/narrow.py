@@ -10,7 +10,6 @@ from graphprune.ir import Node
 from graphprune.passes.narrow import layers as _layers  # noqa: F401  fills the table
 from graphprune.passes.narrow import operators as _operators  # noqa: F401  fills the table
 from graphprune.passes.narrow import parameters, shuffle
-from graphprune.passes.narrow.cuts import dead
 from graphprune.passes.narrow.edit import Editor, Narrowed
 from graphprune.passes.narrow.patch import Patcher
 from graphprune.passes.narrow.refold import Refold
@@ -32,7 +31,7 @@ def narrow(lowered: Lowered, coupling: Coupling, alive: Alive) -> Narrowed:
         UnsupportedModel: An operator has no words for what the plan wants.
     """
     editor = Editor(lowered)
-    shapes = {name: coupling.shape(name, alive) for name in dead(coupling, alive)}
+    shapes = coupling.losses(alive)
     editor.resized.update(shapes)
     folded = Refold(lowered, shapes)
     patcher = Patcher(editor, folded, lowered)

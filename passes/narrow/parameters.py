@@ -9,7 +9,7 @@ from functools import partial
 import onnx
 
 from graphprune.errors import UnsupportedModel
-from graphprune.groups import Alive, Coupling
+from graphprune.groups import Alive, Coupling, Layer
 from graphprune.ir import Value
 from graphprune.ir.graph import Shape
 from graphprune.passes.narrow.cuts import Cut, cuts, take, take_rows
@@ -32,11 +32,13 @@ def cut(editor: Editor, coupling: Coupling, alive: Alive) -> None:
     for value in coupling.graph.params:
         uses[value.source].append(value)
     reading = _Reading(editor, coupling)
+    known: dict[Layer, Cut | None] = {}
     for source, values in uses.items():
-        wanted = {v.name: cuts(coupling, v.name, alive) for v in values}
+        wanted = {v.name: cuts(coupling, v.name, alive, known) for v in values}
         if not any(wanted.values()) or source not in editor.lowered.tensors:
             continue  # untouched, or a filled tensor, whose shape operand says it all
-        if len({_key(w) for w in wanted.values()}) == 1 and not reading.otherwise(source):
+        alike = len(wanted) == 1 or len({_key(w) for w in wanted.values()}) == 1
+        if alike and not reading.otherwise(source):
             shape = coupling.shape(values[0].name, alive)
             _in_place(editor, source, wanted[values[0].name], shape)
         else:

@@ -22,6 +22,15 @@ _LIMIT = (1 << 31) - (1 << 20)  # a protobuf message must stay below 2 GiB
 _SMALL = 1024  # bytes; smaller tensors (axes, shapes) stay in the model, where engines want them
 
 
+def fits(narrowed: Narrowed) -> bool:
+    """Whether :func:`materialise` can hold a model.
+
+    Args:
+        narrowed: What the narrow pass gave.
+    """
+    return _bytes(narrowed.proto) <= _LIMIT
+
+
 def materialise(narrowed: Narrowed) -> onnx.ModelProto:
     """The model with all contents inside.
 
@@ -31,7 +40,7 @@ def materialise(narrowed: Narrowed) -> onnx.ModelProto:
     Raises:
         GraphpruneError: It would exceed what one protobuf message can hold.
     """
-    if _bytes(narrowed.proto) > _LIMIT:
+    if not fits(narrowed):
         raise GraphpruneError(
             "the model does not fit into memory as one proto",
             why="protobuf messages end at 2 GiB",

@@ -1,6 +1,6 @@
 """Score: how important every unit is. One criterion a file."""
 
-from graphprune.passes.score import l1, l2, random
+from graphprune.passes.score import bn_scale, l1, l2, random, taylor
 from graphprune.passes.score.aggregate import producers, unit_sums
 from graphprune.passes.score.registry import (
     CRITERIA,
@@ -15,6 +15,7 @@ __all__ = [
     "CRITERIA",
     "Criterion",
     "Tensors",
+    "bn_scale",
     "criteria",
     "criterion",
     "l1",
@@ -22,5 +23,6 @@ __all__ = [
     "producers",
     "random",
     "score",
+    "taylor",
     "unit_sums",
 ]

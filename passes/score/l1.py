@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from graphprune.groups import Coupling
-from graphprune.passes.score.aggregate import mean_norms
+from graphprune.passes.score.aggregate import element_sums, mean_norms
 from graphprune.passes.score.registry import Tensors, criterion
 from graphprune.scores import Scores
 
@@ -22,4 +23,5 @@ class L1:
 
     def __call__(self, coupling: Coupling, tensors: Tensors, seed: int) -> Scores:
         """Scores the units of every group; nothing is drawn at random."""
-        return Scores(mean_norms(coupling, tensors, np.abs, np.positive), "l1")
+        sums = partial(element_sums, function=np.abs)
+        return Scores(mean_norms(coupling, tensors, sums, np.positive), "l1")

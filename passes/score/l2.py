@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphprune.groups import Coupling
-from graphprune.passes.score.aggregate import mean_norms
+from graphprune.passes.score.aggregate import mean_norms, square_sums
 from graphprune.passes.score.registry import Tensors, criterion
 from graphprune.scores import Scores
 
@@ -23,4 +23,4 @@ class L2:
 
     def __call__(self, coupling: Coupling, tensors: Tensors, seed: int) -> Scores:
         """Scores the units of every group; nothing is drawn at random."""
-        return Scores(mean_norms(coupling, tensors, np.square, np.sqrt), "l2")
+        return Scores(mean_norms(coupling, tensors, square_sums, np.sqrt), "l2")

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from graphprune.evidence import Evidence
 from graphprune.groups import Coupling
 from graphprune.registry import Registry
 from graphprune.scores import Scores
@@ -21,12 +22,13 @@ class Criterion(Protocol):
     A criterion is a frozen dataclass whose fields are its options, registered under a name.
     """
 
-    def __call__(self, coupling: Coupling, tensors: Tensors, seed: int) -> Scores:
+    def __call__(self, coupling: Coupling, evidence: Evidence, seed: int, /) -> Scores:
         """Scores the units of every group.
 
         Args:
             coupling: The groups.
-            tensors: Maps the name of a parameter value to its contents in the graph's shape.
+            evidence: Maps the name of a parameter value to its contents in the graph's shape, and
+                has an observer where the user gave data.
             seed: Seed of whatever is drawn at random.
         """
 
@@ -41,14 +43,19 @@ def criteria() -> tuple[str, ...]:
 
 
 def score(
-    name: str, coupling: Coupling, tensors: Tensors, seed: int = 0, **options: object
+    name: str,
+    coupling: Coupling,
+    evidence: Evidence | Tensors,
+    seed: int = 0,
+    **options: object,
 ) -> Scores:
     """Scores the units of every group by one criterion.
 
     Args:
         name: Name of the criterion.
         coupling: The groups.
-        tensors: Maps the name of a parameter value to its contents in the graph's shape.
+        evidence: What criteria may look at. A function that maps the name of a parameter value
+            to its contents in the graph's shape is enough for criteria without data.
         seed: Seed of whatever is drawn at random.
         **options: Fields of the criterion.
 
@@ -56,9 +63,11 @@ def score(
         One score a unit, ``(rows, width)`` for every group.
 
     Raises:
-        BadData: There is no such criterion or option, or the scores are not finite.
+        BadData: There is no such criterion or option, it needs data that were not given, or the
+            scores are not finite.
     """
-    scores = CRITERIA.create(name, options)(coupling, tensors, seed)
+    given = evidence if isinstance(evidence, Evidence) else Evidence(evidence)
+    scores = CRITERIA.create(name, options)(coupling, given, seed)
     for group in coupling:
         if scores[group.name].shape != group.units.shape:
             raise ValueError(

@@ -6,11 +6,11 @@ different units meet, or one meets what may not be removed, the rewrite mixed ch
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from graphprune.frontends.onnx import Lowered
 from graphprune.groups import Alive, Coupling, Ids, Layer
 from graphprune.ir import Graph
 from graphprune.labels import Labels
@@ -35,19 +35,21 @@ class Replay:
     failures: tuple[str, ...] = ()
 
 
-def replay(coupling: Coupling, alive: Alive, narrowed: Lowered) -> Replay:
+def replay(coupling: Coupling, alive: Alive, narrowed: Graph) -> Replay:
     """Check a narrowed graph against the plan it was made by.
 
     Args:
         coupling: Of the original.
         alive: Whether each unit lives.
-        narrowed: The narrowed model, lowered with the same input shapes.
+        narrowed: The graph of the narrowed model, lowered with the same input shapes. Its values
+            are called like those of the original that they were made of.
     """
-    graph = fuse_shuffles(narrowed.graph)
+    graph = fuse_shuffles(narrowed)
     failures = _shapes(coupling, alive, graph)
+    preset = {} if failures else _preset(coupling, alive, graph)
+    failures = failures or _contents(graph, preset)
     if failures:
         return Replay(False, 0, tuple(failures[:8]))
-    preset = _preset(coupling, alive, graph)
     ctx = interpret(graph, coupling.choices, Labels(coupling.units), preset, coupling)
     classes = ctx.labels.solve()
     wrong = np.flatnonzero(classes[: coupling.units + 1] != np.arange(coupling.units + 1))
@@ -87,7 +89,44 @@ def _preset(coupling: Coupling, alive: Alive, graph: Graph) -> dict[str, tuple[L
             source = origin.get((_place(node.outputs), node.op, position))
             if name in params and name not in preset and source is not None:
                 preset[name] = _restricted(coupling, alive, source)
-    return preset
+    return preset | _by_source(coupling, alive, graph, preset)
+
+
+def _by_source(
+    coupling: Coupling, alive: Alive, graph: Graph, preset: Mapping[str, tuple[Layer, ...]]
+) -> dict[str, tuple[Layer, ...]]:
+    """The units of parameters that are read elsewhere than before, by their native names."""
+    named = {value.source: value.name for value in coupling.graph.params if value.source}
+    read = {name for node in graph.nodes for name in node.inputs}
+    return {
+        value.name: _restricted(coupling, alive, named[value.source])
+        for value in graph.params
+        if value.name in read and value.name not in preset and value.source in named
+    }
+
+
+def _contents(graph: Graph, preset: Mapping[str, tuple[Layer, ...]]) -> list[str]:
+    """Parameters of which nothing is known, or that have not the extents of their units."""
+    read = {name for node in graph.nodes for name in node.inputs}
+    failures = [
+        f"nothing says which channels '{value.name}' holds"
+        for value in graph.params
+        if value.name in read and value.name not in preset
+    ]
+    for name, layers in preset.items():
+        shape = graph.values[name].known_shape
+        if graph.values[name].kind != "param":
+            continue  # indices are ranked again
+        if any(not _fits(layer, shape) for layer in layers):
+            failures.append(f"'{name}' has shape {list(shape)}, which is not the plan's")
+    return failures
+
+
+def _fits(layer: Layer, shape: tuple[int, ...]) -> bool:
+    extents = layer.ids.shape
+    return len(extents) == len(shape) and all(
+        a in (1, b) for a, b in zip(extents, shape, strict=True)
+    )
 
 
 def _place(outputs: tuple[str, ...]) -> str:

@@ -14,7 +14,7 @@ from graphprune.data import Feeds, InputSpec, random_feeds
 from graphprune.errors import BackendError, BadData
 from graphprune.frontends.onnx import Lowered, lower
 from graphprune.groups import Alive, Coupling
-from graphprune.passes.narrow import Narrowed, materialise, narrow
+from graphprune.passes.narrow import Narrowed, fits, materialise, narrow
 from graphprune.passes.verify.double import to_float64
 from graphprune.passes.verify.masked import masked
 from graphprune.passes.verify.proof import Comparison, Proof, relative_error, tolerance
@@ -23,8 +23,11 @@ from graphprune.passes.verify.statistics import emulated
 
 _HALVES = {"float16", "bfloat16"}  # float64 would not compute what such a model computes
 Outputs = list[dict[str, Any]]
-Execute = Callable[[onnx.ModelProto, Sequence[Feeds]], Outputs]
-"""Runs a model on every feed, without optimisations that move results by rounding."""
+Execute = Callable[[onnx.ModelProto | Narrowed, Sequence[Feeds]], Outputs]
+"""Runs a model on every feed, without optimisations that move results by rounding.
+
+It gets whole models, but for those that exceed what one proto can hold.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,7 @@ def verify(
     Raises:
         BackendError: The original itself cannot be run.
     """
-    labels = replay(coupling, alive, lower(narrowed.as_model(), lowered.inputs))
+    labels = replay(coupling, alive, lower(narrowed.as_model(), lowered.inputs).graph)
     touched = (g for g in coupling if g.approximate and not alive[g.units].all())
     approximate = {g.name: g.approximate for g in touched}
     silent = "asked not to run"
@@ -106,26 +109,26 @@ def _run(
 ) -> Proof:
     """The proof on labels completed by what the models compute."""
     feeds = trial.inputs(lowered)
-    small = trial.execute(materialise(narrowed), feeds)
+    small = trial.execute(_model(narrowed), feeds)
     if proof.approximate:
         proof = replace(proof, shift=_shift(lowered, coupling, alive, small, (trial, feeds)))
     known: dict[str, float] = {}
     if not emulated(lowered, coupling, alive):
         # The file itself can at least be compared with what the plan makes of the original.
-        again = materialise(narrow(lowered, coupling, alive))
+        again = _model(narrow(lowered, coupling, alive))
         found = _errors(small, trial.execute(again, feeds))
         known = {k: error for k, error in found.items() if not error <= proof.tolerance}
         alive = _exact_part(coupling, alive)
         proof = replace(proof, left_out=tuple(proof.approximate))
         narrowed = narrow(lowered, coupling, alive)
-        small = trial.execute(materialise(narrowed), feeds)
-    reference = materialise(masked(lowered, coupling, alive))
-    large = trial.execute(reference, feeds)
+        small = trial.execute(_model(narrowed), feeds)
+    reference = masked(lowered, coupling, alive)
+    large = trial.execute(_model(reference), feeds)
     if not any(_finite(array) for outputs in large for array in outputs.values()):
         return replace(proof, why_not_run="no output is finite on these inputs; give others")
     comparison = Comparison(_errors(small, large), len(feeds), len(trial.feeds))
     if (trial.float64 or comparison.worst > proof.tolerance) and not _dtypes(lowered) & _HALVES:
-        comparison = _precisely(materialise(narrowed), reference, comparison, trial, feeds)
+        comparison = _precisely(narrowed, reference, comparison, trial, feeds)
     limit = tolerance({"float64"}) if comparison.precision == "float64" else proof.tolerance
     comparison = replace(comparison, errors={**comparison.errors, **known})
     return replace(proof, masked=comparison, tolerance=limit, why_not_run="")
@@ -144,13 +147,18 @@ def _shift(
 ) -> float:
     """How far outputs move because statistics run over survivors instead of all channels."""
     trial, feeds = how
-    plain = materialise(masked(lowered, coupling, alive, survivors=False))
+    plain = _model(masked(lowered, coupling, alive, survivors=False))
     return max(_errors(small, trial.execute(plain, feeds)).values(), default=0.0)
 
 
+def _model(narrowed: Narrowed) -> onnx.ModelProto | Narrowed:
+    """The whole model where one proto can hold it."""
+    return materialise(narrowed) if fits(narrowed) else narrowed
+
+
 def _precisely(
-    narrowed: onnx.ModelProto,
-    reference: onnx.ModelProto,
+    narrowed: Narrowed,
+    reference: Narrowed,
     doubtful: Comparison,
     trial: Trial,
     feeds: Sequence[Feeds],
@@ -158,9 +166,12 @@ def _precisely(
     """The comparison again in float64, where rounding cannot hide or feign a mistake."""
     if trial.precise is None:
         return doubtful
+    if not (fits(narrowed) and fits(reference)):
+        return replace(doubtful, precision="native; not float64: the model exceeds one proto")
     wide = [{k: _widened(v) for k, v in feed.items()} for feed in feeds]
     try:
-        small, large = (trial.precise(to_float64(m), wide) for m in (narrowed, reference))
+        models = [to_float64(materialise(model)) for model in (narrowed, reference)]
+        small, large = (trial.precise(model, wide) for model in models)
     except BackendError as error:
         return replace(doubtful, precision=f"native; not float64: {error.why or error.what}")
     errors = _errors(small, large)

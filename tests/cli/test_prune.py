@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 import pytest
 
-from graphprune import compiler
 from graphprune.passes.narrow import narrow
+from graphprune.pipelines import onnx as pipeline
 from tests.cli.running import DEMO, DIGITS, document, names, net, run, saved
 
 QUICK = ("--bench-seconds", "0.1")
@@ -143,7 +143,7 @@ class TestAFailedProof:
             wrong = {name: (lambda s=s: s() + 1) for name, s in narrowed.tensors.items()}
             return replace(narrowed, tensors=wrong)
 
-        monkeypatch.setattr(compiler, "narrow", wrongly)
+        monkeypatch.setattr(pipeline, "narrow", wrongly)
 
     def test_nothing_is_written(self, tmp_path: Path, model: Path) -> None:
         result = run("prune", model, "-o", tmp_path / "out.onnx", "--macs", "0.5")

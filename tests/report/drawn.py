@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,7 +16,7 @@ DIGITS = Path(__file__).resolve().parents[2] / "graphprune" / "demo_data" / "dig
 
 
 @cache
-def digits() -> Inspection:
+def digits() -> Inspection[Any]:
     """The network of the demo."""
     return inspect(DIGITS)
 
@@ -58,6 +59,6 @@ def layers() -> onnx.ModelProto:
 
 
 @cache
-def mixed() -> Inspection:
+def mixed() -> Inspection[Any]:
     """The model of :func:`layers`."""
     return inspect(layers())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def assert_on_budget(result: graphprune.Result, *, coarse: bool = False) -> None
         assert model.evaluate(more).macs > limit, result.plan.groups[number].name
 
 
-def assert_covered(inspection: graphprune.Inspection) -> None:
+def assert_covered(inspection: graphprune.Inspection[Any]) -> None:
     """Nearly every convolution is narrowable on both sides, and the rest says why not."""
     judged = sides(inspection.coupling)
     convs, every = covered(judged, "conv")

@@ -25,10 +25,11 @@ def check_types(model: OnnxModel) -> None:
         model: Any model.
 
     Raises:
-        InvalidModel: An operand has a wrong type.
+        InvalidModel: An operand has a wrong type, or an output is of another than it says.
     """
+    skeleton = _skeleton(model.proto)
     try:
-        shape_inference.infer_shapes(_skeleton(model.proto), check_type=True, strict_mode=False)
+        inferred = shape_inference.infer_shapes(skeleton, check_type=True, strict_mode=False)
     except (*_ERRORS, shape_inference.InferenceError) as error:
         text = str(error)
         if not _MISTYPED.search(text):
@@ -38,6 +39,25 @@ def check_types(model: OnnxModel) -> None:
             where=str(model.path or "the given proto"),
             why=_line(text),
         ) from error
+    found = {info.name: _element(info) for info in inferred.graph.output}
+    for info in model.proto.graph.output:
+        declared, computed = _element(info), found[info.name]
+        if declared and computed and declared != computed:
+            raise InvalidModel(
+                f"output '{info.name}' is of another element type than the model says",
+                where=str(model.path or "the given proto"),
+                why=f"it is declared {_name(declared)} and computed as {_name(computed)}",
+                fix="declare the type that is computed, or cast the output",
+            )
+
+
+def _element(info: onnx.ValueInfoProto) -> int:
+    """The element type of a tensor; 0 where there is none."""
+    return int(info.type.tensor_type.elem_type)
+
+
+def _name(element: int) -> str:
+    return onnx.TensorProto.DataType.Name(element).lower()
 
 
 def complaint(node: Native) -> str:
@@ -63,7 +83,8 @@ def _skeleton(proto: onnx.ModelProto) -> onnx.ModelProto:
     copy.functions.extend(proto.functions)
     graph, source = copy.graph, proto.graph
     graph.name = source.name or "graph"
-    graph.output.extend(source.output)
+    # By name only: inference keeps a type that is given, whatever is computed.
+    graph.output.extend(onnx.ValueInfoProto(name=info.name) for info in source.output)
     weights = {t.name for t in source.initializer}
     graph.input.extend(i for i in source.input if i.name not in weights)
     constants: list[onnx.TensorProto] = []

@@ -14,6 +14,26 @@ from graphprune.errors import UnsupportedModel
 
 _OWN = Path(__file__).parent
 _FOREIGN = (Path(torch.__file__).parent, Path(sysconfig.get_path("stdlib")))
+_RUN_IT = "call the module with these example inputs first: it has to run"
+_REWRITE_IT = (
+    "make control flow and shapes independent of what tensors hold, keep that part out of the "
+    "module, or give an ExportedProgram"
+)
+_CONTENTS = "what a tensor holds decides control flow or a shape"
+_CONTAINERS = "tensors, numbers, strings, and tuples, lists or dictionaries of them"
+# What PyTorch says, what that means where its own words do not tell, and what to do about it.
+_KNOWN: tuple[tuple[str, str, str], ...] = (
+    ("data-dependent", _CONTENTS, _REWRITE_IT),
+    ("dynamic shape operator", _CONTENTS, _REWRITE_IT),
+    (
+        ".numpy() is not supported", "NumPy computes with a tensor",
+        "compute with PyTorch instead, keep that part out of the module, or give an "
+        "ExportedProgram",
+    ),
+    ("Unsupported input type", "", f"call the module with {_CONTAINERS}"),
+    ("in output, which is not a known type", "", f"return {_CONTAINERS}"),
+    ("ScriptModule", "", "give the module it was scripted from, or an ExportedProgram"),
+)  # fmt: skip
 
 
 def untraceable(module: Any, error: BaseException) -> UnsupportedModel:
@@ -23,25 +43,23 @@ def untraceable(module: Any, error: BaseException) -> UnsupportedModel:
         module: What was to be traced.
         error: What was raised.
     """
+    kind, text = type(error).__name__, str(error)
     own = not type(error).__module__.startswith("torch")
+    meaning, fix = next(
+        ((why, fix) for said, why, fix in _KNOWN if said in text),
+        ("", _RUN_IT if own else _REWRITE_IT),
+    )
     return UnsupportedModel(
         f"torch.export cannot trace '{type(module).__name__}'",
         where=_source_line(error),
-        why=f"{type(error).__name__}: {_summary(error)}",
-        fix=_RUN_IT if own else _REWRITE_IT,
+        why=f"{meaning} ({kind})" if meaning else f"{kind}: {_summary(text)}",
+        fix=fix,
     )
 
 
-_RUN_IT = "call the module with these example inputs first: it has to run"
-_REWRITE_IT = (
-    "make control flow and shapes independent of what tensors hold, keep that part out of the "
-    "module, or give an ExportedProgram"
-)
-
-
-def _summary(error: BaseException) -> str:
-    """The first line of a message that says something."""
-    lines = [line.partition(" (unhinted")[0].strip() for line in str(error).splitlines()]
+def _summary(text: str) -> str:
+    """The first sentence of a message that says something."""
+    lines = [line.partition(". ")[0].strip() for line in text.splitlines()]
     return next((line for line in lines if line), "no reason given")
 
 

@@ -23,6 +23,9 @@ class NarrowedModule:
         why: Why the user's own class could not be kept, a line a reason; empty where it was.
         attributes: Attributes that changed, by qualified name (``layer1.0.conv1.out_channels``):
             before and after.
+        optimizer: The one that was given, narrowed with the module, or a new one like it over the
+            narrowed module's parameters; None where none was given.
+        notes: What a user should know of the result, such as optimizer state that begins anew.
     """
 
     module: Any
@@ -30,3 +33,5 @@ class NarrowedModule:
     form: Form = "module"
     why: tuple[str, ...] = ()
     attributes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    optimizer: Any = None
+    notes: tuple[str, ...] = ()

@@ -25,6 +25,20 @@ def test_mistyped_operators_are_refused(body: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "body", ["y = Cast<to = 7>(x)", "r = Relu(x) y = ArgMax<axis = 0>(r)", "y = Size(x)"]
+)
+def test_outputs_are_of_the_type_that_they_declare(body: str) -> None:
+    with pytest.raises(InvalidModel) as caught:
+        check_types(load(model(f"net (float[4,4] x) => (float[4,4] y) {{ {body} }}")))
+    assert str(caught.value) == (
+        "InvalidModel: output 'y' is of another element type than the model says\n"
+        "  where: the given proto\n"
+        "  why:   it is declared float and computed as int64\n"
+        "  fix:   declare the type that is computed, or cast the output"
+    )
+
+
+@pytest.mark.parametrize(
     "body",
     [
         "y = Add(x, x)",

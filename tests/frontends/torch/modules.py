@@ -84,7 +84,7 @@ def proven(function: Forward, *inputs: Any, **parts: Any) -> str:
 def assert_masked(traced: TracedModule, coupling: Coupling, inputs: Any, seed: int = 0) -> None:
     """What dead channels hold plays no part, and would without the masks."""
     alive = masking.draw(coupling, seed)
-    given = [x for x in torch.utils._pytree.tree_leaves(inputs) if isinstance(x, torch.Tensor)]
+    given = (inputs,) if isinstance(inputs, torch.Tensor) else inputs
     plain = masking.outputs(traced, coupling, alive, given, None)
     noisy = masking.outputs(traced, coupling, alive, given, 1)
     for one, other in zip(plain, noisy, strict=True):

@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from graphprune.frontends.torch.constants import LIMIT, Constants  # noqa: E402
+from graphprune.frontends.torch.parameters import Parameters  # noqa: E402
 from tests.frontends.torch.modules import Forward, Net, tensor  # noqa: E402
 
 
@@ -17,6 +18,8 @@ def known(function: Forward, *inputs: Any, **parts: Any) -> dict[str, Any]:
     """The contents of every node that can be computed, by its name."""
     constants = Constants()
     program = torch.export.export(Net(function, **parts), inputs)
+    for node, held in Parameters(program).held.items():
+        constants.learn(node, held)
     for node in program.graph.nodes:
         if node.op == "call_function":
             constants.compute(node)

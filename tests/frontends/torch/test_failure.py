@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from graphprune.errors import UnsupportedModel  # noqa: E402
+from graphprune.frontends.torch import trace  # noqa: E402
 from tests.frontends.torch.modules import Forward, lines, lowered, tensor  # noqa: E402
 
 HERE = Path(__file__)
@@ -42,7 +44,7 @@ def test_control_flow_on_contents() -> None:
     assert message(branching, tensor(2)) == lines(f"""
         UnsupportedModel: torch.export cannot trace 'Net'
           where: test_failure.py:{number(branching, "if x")} in branching: if x.sum() > 0:  # the line that is named
-          why:   GuardOnDataDependentSymNode: Could not guard on data-dependent expression Eq(u0, 1)
+          why:   what a tensor holds decides control flow or a shape (GuardOnDataDependentSymNode)
           fix:   make control flow and shapes independent of what tensors hold, keep that part out of the module, or give an ExportedProgram
     """)  # noqa: E501
 
@@ -54,6 +56,75 @@ def test_the_modules_own_errors() -> None:
           why:   ValueError: only squares
           fix:   call the module with these example inputs first: it has to run
     """)  # noqa: E501
+
+
+def slicing(s: Any, x: Any) -> Any:
+    return x[:, : int(x.abs().sum().item())]
+
+
+def looping(s: Any, x: Any) -> Any:
+    for _ in range(int(x.max())):
+        x = x * 2
+    return x
+
+
+def numpy(s: Any, x: Any) -> Any:
+    return torch.from_numpy(np.tanh(x.detach().numpy()))
+
+
+class Box:
+    """Something torch.export knows nothing about."""
+
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+
+def boxing(s: Any, x: Any) -> Any:
+    return Box(x)
+
+
+def unboxing(s: Any, x: Any) -> Any:
+    return x.held
+
+
+@pytest.mark.parametrize(("function", "text"), [(slicing, "return"), (looping, "for")])
+def test_contents_that_decide_a_shape_or_a_loop(function: Forward, text: str) -> None:
+    said = message(function, tensor(2, 4))
+    assert f"where: test_failure.py:{number(function, text)} in {function.__name__}: {text}" in said
+    assert "why:   what a tensor holds decides control flow or a shape (Guard" in said
+    assert "fix:   make control flow and shapes independent of what tensors hold" in said
+
+
+def test_numpy_calls() -> None:
+    assert message(numpy, tensor(2)) == lines(f"""
+        UnsupportedModel: torch.export cannot trace 'Net'
+          where: test_failure.py:{number(numpy, "return")} in numpy: return torch.from_numpy(np.tanh(x.detach().numpy()))
+          why:   NumPy computes with a tensor (RuntimeError)
+          fix:   compute with PyTorch instead, keep that part out of the module, or give an ExportedProgram
+    """)  # noqa: E501
+
+
+def test_unknown_types_of_inputs() -> None:
+    said = message(unboxing, Box(tensor(2)))
+    assert f"why:   ValueError: Unsupported input type {Box}\n" in said
+    assert said.endswith(
+        "fix:   call the module with tensors, numbers, strings, and tuples, lists or dictionaries "
+        "of them"
+    )
+
+
+def test_unknown_types_of_results() -> None:
+    said = message(boxing, tensor(2))
+    assert str(Box) in said
+    assert said.endswith(
+        "fix:   return tensors, numbers, strings, and tuples, lists or dictionaries of them"
+    )
+
+
+def test_scripted_modules() -> None:
+    with pytest.raises(UnsupportedModel) as caught:
+        trace(torch.jit.script(torch.nn.ReLU()), (tensor(2),))
+    assert caught.value.fix == "give the module it was scripted from, or an ExportedProgram"
 
 
 def test_missing_inputs() -> None:

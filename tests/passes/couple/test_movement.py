@@ -289,3 +289,46 @@ def test_an_unknown_operation_freezes_what_it_touches() -> None:
 frozen wa.0[12] m -> Mystery 'm': there is no rule
 frozen wb.1[12] y -> result of Mystery 'm': there is no rule
 """)
+
+
+def test_scatter_writes_a_block_with_labels_of_its_own() -> None:
+    """Two channels of eight are replaced, and may only be removed with what replaces them."""
+    assert groups("""
+        input x: [1,3,4,4]
+        param wa: [8,3,1,1]
+        param wb: [2,3,1,1]
+        param wc: [5,8,1,1]
+        a = conv(x, wa)
+        b = conv(x, wb)
+        m = scatter(a, b) {starts=[0,3,0,0]}
+        y = conv(m, wc)
+        return y
+    """) == snapshot()
+
+
+def test_scatter_along_another_axis_makes_channels_equal() -> None:
+    assert groups("""
+        input x: [1,3,4,4]
+        param wa: [8,3,1,1]
+        param wb: [8,3,1,1]
+        param wc: [5,8,1,1]
+        a = conv(x, wa)
+        b = conv(x, wb)
+        p = slice(b) {axes=[2], ends=[2], starts=[0], steps=[1]}
+        m = scatter(a, p) {starts=[0,0,1,0]}
+        y = conv(m, wc)
+        return y
+    """) == snapshot()
+
+
+def test_scatter_into_an_input_freezes_what_is_written() -> None:
+    assert groups("""
+        input x: [1,3,4,4]
+        input state: [1,8,6,4]
+        param wa: [8,3,1,1]
+        param wb: [5,8,1,1]
+        a = conv(x, wa)
+        m = scatter(state, a) {starts=[0,0,2,0]}
+        y = conv(m, wb)
+        return y
+    """) == snapshot()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from graphprune.groups import Layer
-from graphprune.passes.narrow.cuts import _BLOCK, Cut, cuts, dead, take, take_rows
+from graphprune.passes.narrow.cuts import _BLOCK, _PIECE, Cut, cuts, take, take_rows
 from tests.networks import chain, two_rows
 from tests.onnxtext import cut as narrowed
 from tests.onnxtext import dims, model, prove, reference
@@ -71,6 +71,21 @@ def test_a_large_tensor_is_read_in_blocks() -> None:
     assert asked[3:] == [(8, 10)]  # blocks of which nothing survives are not read
 
 
+def test_elements_that_are_not_aligned_in_their_file() -> None:
+    whole = np.arange(24, dtype=np.float32).reshape(4, 6)
+    array = np.frombuffer(b"\0" + whole.tobytes(), np.float32, offset=1).reshape(4, 6)
+    assert not array.flags.aligned
+    for wanted in ((plain(0, 0, 3),), (plain(1, 2, 4),), (plain(0, 1, 2), plain(1, 0, 5))):
+        assert np.array_equal(take(array, wanted), take(whole, wanted))
+
+
+def test_a_tensor_is_cut_along_several_axes_in_pieces() -> None:
+    array = np.arange(5 * _PIECE).reshape(5, 2, -1)
+    wanted = (plain(0, 0, 2, 4), plain(1, 1), plain(2, 3, _PIECE // 2 - 1))
+    expected = array[np.ix_([0, 2, 4], [1], [3, _PIECE // 2 - 1])]
+    assert np.array_equal(take(array, wanted), expected)
+
+
 def test_results_are_contiguous_copies() -> None:
     array = np.arange(24).reshape(4, 6)
     for wanted in ((plain(0, 0, 1, 2),), (plain(1, 2),)):
@@ -81,12 +96,12 @@ def test_results_are_contiguous_copies() -> None:
 def test_axes_that_lose_nothing_are_left_out() -> None:
     coupling = chain(8, 5)
     alive = coupling.everything()
-    assert cuts(coupling, "c1.weight", alive) == () and not list(dead(coupling, alive))
+    assert cuts(coupling, "c1.weight", alive) == () and not coupling.losses(alive)
     alive[coupling.groups[1].units[0, :2]] = False
     (cut,) = cuts(coupling, "c1.weight", alive)
     assert (cut.axis, cut.rows, cut.kept.tolist()) == (0, (), [[2, 3, 4]])
-    assert {"c1.weight", "c1.bias", "c2.weight"} <= set(dead(coupling, alive))
-    assert "c0.weight" not in set(dead(coupling, alive))
+    assert {"c1.weight", "c1.bias", "c2.weight"} <= set(coupling.losses(alive))
+    assert "c0.weight" not in set(coupling.losses(alive))
 
 
 def test_rows_that_agree_are_no_rows() -> None:

@@ -7,7 +7,12 @@ import pytest
 
 from graphprune.groups import Layer
 from graphprune.passes.score import aggregate
-from graphprune.passes.score.aggregate import producers, unit_sums
+from graphprune.passes.score.aggregate import (
+    element_sums,
+    producers,
+    square_sums,
+    unit_sums,
+)
 from tests.networks import chain, concat, depthwise, residual
 
 
@@ -72,3 +77,25 @@ def test_a_group_without_filters_is_judged_by_all_members() -> None:
     group = coupling.groups[0]
     consumers = type(group)("g9", group.units, group.members[1:])
     assert [str(m) for m in producers(coupling, consumers)] == ["c.weight.1"]
+
+
+@pytest.mark.parametrize("name", sorted(LAYERS))
+def test_squares_are_summed_to_the_precision_of_the_tensor(name: str) -> None:
+    layer, shape = LAYERS[name]
+    wide = tuple(
+        300 * n if m == 1 and i != layer.axis else n
+        for i, (n, m) in enumerate(zip(shape, layer.ids.shape, strict=True))
+    )
+    tensor = np.random.default_rng(0).standard_normal(wide).astype(np.float32)
+    sums = square_sums(tensor, layer)
+    assert sums.shape == layer.ids.shape
+    np.testing.assert_allclose(sums, element_sums(tensor, layer, np.square), rtol=5e-7)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e25])
+def test_squares_that_leave_the_range_of_float32_are_summed_in_float64(size: float) -> None:
+    layer = Layer(np.array([1, 2])[:, None], 0)
+    tensor = np.array([np.full(500, size), np.ones(500)], dtype=np.float32)
+    exact = element_sums(tensor, layer, np.square)
+    assert square_sums(tensor, layer).tolist() == exact.tolist()
+    assert exact[0, 0] == pytest.approx(500 * size**2, rel=1e-6)

@@ -8,6 +8,7 @@ import pytest
 
 from graphprune.data import Array, Feeds
 from graphprune.execution import execute
+from graphprune.frontends.onnx import Lowered
 from graphprune.groups import Alive
 from graphprune.inspection import Inspection, inspect
 from graphprune.passes.narrow import materialise, narrow
@@ -18,7 +19,7 @@ from tests.nets import Draft, build
 from tests.oracle import drawn
 
 
-def kept(found: Inspection, *units: int) -> Alive:
+def kept(found: Inspection[Lowered], *units: int) -> Alive:
     """All units but these die."""
     alive = found.coupling.everything()
     alive[1:] = False
@@ -31,7 +32,7 @@ def run(model: onnx.ModelProto, feeds: Feeds) -> Array:
     return next(iter(result.values()))
 
 
-def feeds(found: Inspection) -> Feeds:
+def feeds(found: Inspection[Lowered]) -> Feeds:
     return Trial(execute, runs=1).inputs(found.lowered)[0]
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from graphprune.frontends.onnx import load, lower
+from graphprune.frontends.onnx import Lowered, load, lower
 from graphprune.groups import Alive
 from graphprune.inspection import Inspection, inspect
+from graphprune.ir import Graph, Value
 from graphprune.passes.narrow import materialise, narrow
 from graphprune.passes.verify import Replay, replay
 from tests.nets import NETS, Draft, build
@@ -19,11 +21,11 @@ from tests.oracle import drawn
 Spoil = Callable[[onnx.GraphProto], None]
 
 
-def replayed(found: Inspection, alive: Alive, spoil: Spoil = lambda graph: None) -> Replay:
+def replayed(found: Inspection[Lowered], alive: Alive, spoil: Spoil = lambda graph: None) -> Replay:
     """Of a narrowed model that was spoiled after it was made."""
     proto = materialise(narrow(found.lowered, found.coupling, alive))
     spoil(proto.graph)
-    return replay(found.coupling, alive, lower(load(proto), found.lowered.inputs))
+    return replay(found.coupling, alive, lower(load(proto), found.lowered.inputs).graph)
 
 
 def node(graph: onnx.GraphProto, name: str) -> onnx.NodeProto:
@@ -40,7 +42,7 @@ def test_half_of_every_group(name: str) -> None:
     assert verdict.checked > 0
 
 
-def dense() -> Inspection:
+def dense() -> Inspection[Lowered]:
     """The second layer reads the first's channels behind those of the image."""
     m = Draft()
     x = m.input("x", 1, 3, 4, 4)
@@ -95,7 +97,7 @@ def test_another_order_behind_a_gather() -> None:
 def test_a_shape_that_the_plan_does_not_say() -> None:
     found = dense()
     alive = drawn(found.coupling, 0, "half")
-    everything = replay(found.coupling, alive, found.lowered)
+    everything = replay(found.coupling, alive, found.lowered.graph)
     assert not everything.ok
     assert everything.checked == 0
     assert everything.failures[0] == ("'conv1' has shape [1, 6, 4, 4], the plan says [1, 3, 4, 4]")
@@ -128,7 +130,7 @@ def test_a_shuffle_that_became_a_gather_is_followed() -> None:
     alive = drawn(found.coupling, 1)
     proto = materialise(narrow(found.lowered, found.coupling, alive))
     assert "Gather" in {n.op_type for n in proto.graph.node}
-    assert replay(found.coupling, alive, lower(load(proto))).ok
+    assert replay(found.coupling, alive, lower(load(proto)).graph).ok
 
 
 def test_a_shuffle_left_as_it_was_is_noticed() -> None:
@@ -142,3 +144,52 @@ def test_a_shuffle_left_as_it_was_is_noticed() -> None:
                 n.CopyFrom(copy)
 
     assert not replayed(found, alive, unshuffle).ok
+
+
+def dense_graph(**changes: Value) -> tuple[Inspection[Lowered], Alive, Graph]:
+    """The narrowed graph of the dense network, some of its values exchanged."""
+    found = dense()
+    alive = drawn(found.coupling, 0, "half")
+    proto = materialise(narrow(found.lowered, found.coupling, alive))
+    graph = lower(load(proto), found.lowered.inputs).graph
+    names = {old: value.name for old, value in changes.items()}
+    values = {names.get(k, k): changes.get(k, v) for k, v in graph.values.items()}
+    nodes = tuple(
+        replace(n, inputs=tuple(names.get(name, name) for name in n.inputs)) for n in graph.nodes
+    )
+    return found, alive, replace(graph, values=values, nodes=nodes)
+
+
+def test_a_parameter_of_other_extents_than_the_plan_says() -> None:
+    _, _, graph = dense_graph()
+    name = graph.nodes[0].inputs[1]
+    wide = replace(graph.values[name], shape=(6, 3, 3, 3))
+    found, alive, wrong = dense_graph(**{name: wide})
+    verdict = replay(found.coupling, alive, wrong)
+    assert verdict.failures == (f"'{name}' has shape [6, 3, 3, 3], which is not the plan's",)
+
+
+def test_a_parameter_read_at_a_new_place_is_known_by_its_own_name() -> None:
+    found, alive, graph = dense_graph()
+    first = graph.nodes[0]
+    moved = replace(first, outputs=("elsewhere",))
+    values = {
+        **graph.values,
+        "elsewhere": replace(graph.values[first.outputs[0]], name="elsewhere"),
+    }
+    again = replace(graph, values=values, nodes=(moved, *graph.nodes))
+    assert replay(found.coupling, alive, again).ok
+
+
+def test_a_parameter_of_which_nothing_is_known() -> None:
+    _, _, graph = dense_graph()
+    name = graph.nodes[0].inputs[1]
+    other = replace(graph.values[name], name="other", source="other")
+    found, alive, wrong = dense_graph(**{name: other})
+    node = replace(wrong.nodes[0], outputs=("elsewhere",))
+    values = {**wrong.values, "elsewhere": replace(wrong.values["conv1"], name="elsewhere")}
+    first, *rest = graph.nodes
+    verdict = replay(
+        found.coupling, alive, replace(wrong, values=values, nodes=(node, first, *rest))
+    )
+    assert verdict.failures == ("nothing says which channels 'other' holds",)

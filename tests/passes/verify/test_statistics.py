@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from graphprune.execution import execute
+from graphprune.frontends.onnx import Lowered
 from graphprune.inspection import Inspection, inspect
 from graphprune.passes.narrow import materialise, narrow
 from graphprune.passes.verify import Trial
@@ -28,7 +29,7 @@ def image_norm(m: Draft, kind: str, channels: int = 12, **attrs: int) -> None:
     m.output(m.conv(m.op(kind, x, scale, bias, **attrs), 4))
 
 
-def drafted(kind: str) -> Inspection:
+def drafted(kind: str) -> Inspection[Lowered]:
     m = Draft(opset=23 if kind.startswith("RMS") else 21)
     if kind == "RMSNormalization":
         layer_norm(m, kind, bias=False)

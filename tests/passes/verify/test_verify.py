@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 from graphprune.execution import execute, execute_float64
+from graphprune.frontends.onnx import Lowered
 from graphprune.inspection import Inspection, inspect
 from graphprune.passes.narrow import materialise, narrow
 from graphprune.passes.verify import Trial, verify
@@ -32,7 +33,7 @@ DOUBLE = (
 
 
 @cache
-def model(name: str) -> tuple[onnx.ModelProto, Inspection]:
+def model(name: str) -> tuple[onnx.ModelProto, Inspection[Lowered]]:
     proto = build(name)
     return proto, inspect(proto)
 
@@ -100,7 +101,7 @@ def test_nothing_removed_is_the_same_model(name: str) -> None:
     assert materialise(narrowed) == proto
 
 
-def small_net(between: str) -> Inspection:
+def small_net(between: str) -> Inspection[Lowered]:
     m = Draft()
     x = m.conv(m.input("x", 1, 3, 4, 4), 8, 3)
     attrs = {"LRN": {"size": 3}, "Relu": {}}

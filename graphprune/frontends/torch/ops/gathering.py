@@ -57,3 +57,16 @@ def im2col(call: Call, builder: Builder) -> str:
     size = kernel[0] * kernel[1]
     ordered = permuted(builder, x, (0, 1, 2, 4, 3, 5))
     return reshaped(builder, ordered, (n, c * size, call.shape()[2]))
+
+
+@lowers("col2im")
+def col2im(call: Call, builder: Builder) -> str:
+    """Columns added up to an image: every block of consecutive rows makes one channel."""
+    x = call.tensor("self")
+    if builder.rank(x) != 3:
+        raise UnsupportedForm("columns without a batch axis")
+    n, rows, count = builder.shape(x)
+    taps = int(np.prod(spread(call.ints("kernel_size"), 2)))
+    blocks = reshaped(builder, x, (n, rows // taps, taps, count))
+    # Where columns overlap they are added; like an interpolation, that stays within a channel.
+    return builder.emit("resize", [blocks], shape=call.shape())

@@ -70,3 +70,12 @@ def test_columns_are_in_pytorchs_order() -> None:
         held[node.outputs[0]] = result
     wanted = F.unfold(IMAGE, (2, 3), dilation=2, padding=1, stride=2).numpy()
     np.testing.assert_array_equal(held[traced.graph.outputs[0]], wanted)
+
+
+def test_columns_added_up() -> None:
+    def forward(s: Any, x: Any) -> Any:
+        columns = F.unfold(s.a(x), 3, padding=1, stride=2)
+        return s.b(F.fold(columns, (8, 8), 3, padding=1, stride=2))
+
+    groups = proven(forward, tensor(2, 3, 8, 8), a=C(3, 6, 1), b=C(6, 2, 1))
+    assert groups == "g1[6] a.weight.0 a.bias.0 b.weight.1"

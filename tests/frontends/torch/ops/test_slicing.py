@@ -25,9 +25,9 @@ IMAGE, V = tensor(2, 3, 8, 8), tensor(2, 4)
 
 def test_ranges() -> None:
     assert body(lowered(lambda s, x: x[:, 1:, ::2].narrow(3, 1, 2)[..., -1, :], IMAGE)) == lines("""
-        slice_1: [2,2,8,8] = slice(inputs_0) {axes=[1], ends=[3], starts=[1], steps=[1]}
-        slice_2: [2,2,4,8] = slice(slice_1) {axes=[2], ends=[8], starts=[0], steps=[2]}
-        narrow: [2,2,4,2] = slice(slice_2) {axes=[3], ends=[3], starts=[1], steps=[1]}
+        slice_2: [2,2,8,8] = slice(inputs_0) {axes=[1], ends=[3], starts=[1], steps=[1]}
+        slice_3: [2,2,4,8] = slice(slice_2) {axes=[2], ends=[8], starts=[0], steps=[2]}
+        narrow: [2,2,4,2] = slice(slice_3) {axes=[3], ends=[3], starts=[1], steps=[1]}
         "select~1": [2,2,1,2] = slice(narrow) {axes=[2], ends=[4], starts=[3], steps=[1]}
         select: [2,2,2] = reshape("select~1") {shape=[2,2,2]}
     """)

@@ -1,0 +1,180 @@
+"""From a module to a file that engines read: prune, export, and compare what it computes."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from graphprune.backends.base import get
+from graphprune.compiler import apply, prune
+from graphprune.data import Array
+from graphprune.errors import BackendUnavailable, NotEquivalent, UnsupportedModel
+from graphprune.inspection import example_of
+from graphprune.module_result import ModuleResult
+from graphprune.passes.narrow import replacing
+from graphprune.passes.verify.proof import relative_error
+from graphprune.plan import Plan
+from graphprune.result import METADATA_KEY, not_equivalent
+
+# Kernels of two engines add up in another order, layer after layer.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """What was written.
+
+    Attributes:
+        path: The file.
+        result: The pruning, where one was asked for.
+        error: Largest relative difference between the file's outputs and the module's, on the
+            example inputs; None where it was not run.
+    """
+
+    path: Path
+    result: ModuleResult | None
+    error: float | None
+
+
+def export(
+    module: Any,
+    example_inputs: Any,
+    path: str | Path,
+    *,
+    plan: Plan | None = None,
+    opset: int | None = None,
+    run: bool = True,
+    **how: Any,
+) -> Exported:
+    """Write a module as an ONNX file, pruned first where a plan or a budget is given.
+
+    The batch stays dynamic where the module allows it. A pruned file carries its plan.
+
+    Args:
+        module: An nn.Module or an ExportedProgram; it is not changed.
+        example_inputs: What it is called with: a tensor, a tuple, or a dict by keyword.
+        path: The ``.onnx`` file; it appears when it is complete and right.
+        plan: Narrow by this plan.
+        opset: Version of ONNX's operators; what the exporter prefers where left out.
+        run: Run the narrowed module for its proof, and the file to compare it with the module.
+        **how: Budgets and options of :func:`graphprune.prune`.
+
+    Raises:
+        NotEquivalent: The narrowed module, or the file, does not compute what it should.
+        UnsupportedModel: The module cannot be traced or exported.
+        BackendUnavailable: What exports, or runs, is not installed.
+    """
+    target = _target(path)
+    result: ModuleResult | None = None
+    if plan is not None:
+        result = apply(module, plan, example_inputs, run=run, **how)
+    elif how:
+        result = prune(module, example_inputs, run=run, **how)
+    if result is not None and not result.proof.ok:
+        raise not_equivalent(result.proof)
+    proto = _to_onnx(result.model if result else module, example_inputs, opset)
+    if result is not None:
+        proto.metadata_props.add(key=METADATA_KEY, value=result.plan.to_json())
+    error = _compared(result.model if result else module, example_inputs, proto) if run else None
+    with replacing(target) as file:
+        file.write(proto.SerializeToString())
+    return Exported(target, result, error)
+
+
+def _target(path: str | Path) -> Path:
+    target = Path(path)
+    if target.suffix != ".onnx":
+        raise UnsupportedModel(
+            f"'{target.suffix or target.name}' is no kind of file that modules are exported to",
+            where=str(target),
+            fix="export to a .onnx file",
+        )
+    return target
+
+
+def _to_onnx(module: Any, example_inputs: Any, opset: int | None) -> onnx.ModelProto:
+    import torch
+
+    from graphprune.frontends.torch import trace
+    from graphprune.frontends.torch.modes import evaluating
+
+    example = example_of(module, example_inputs)
+    with evaluating(module):
+        traced = trace(module, example.args, example.kwargs)
+    with _quietly():
+        try:
+            program = torch.onnx.export(
+                traced.program, dynamo=True, opset_version=opset, verbose=False
+            )
+        except ImportError as error:
+            raise BackendUnavailable(
+                "PyTorch's ONNX exporter is not complete",
+                why=str(error),
+                fix="pip install 'graphprune[torch]'",
+            ) from error
+        except Exception as error:  # whatever the exporter trips over comes through here
+            raise UnsupportedModel(
+                f"'{type(module).__name__}' cannot be exported to ONNX",
+                why=f"{type(error).__name__}: {error}".partition("\n")[0],
+                fix="see torch.onnx.export(module, inputs, dynamo=True, report=True)",
+            ) from error
+    proto: onnx.ModelProto = program.model_proto
+    return proto
+
+
+def _compared(module: Any, example_inputs: Any, proto: onnx.ModelProto) -> float:
+    """The largest relative error of the file's outputs.
+
+    Raises:
+        NotEquivalent: It is more than rounding explains.
+    """
+    from torch.utils import _pytree as pytree
+
+    from graphprune.passes.verify.torch.trial import run
+
+    example = example_of(module, example_inputs)
+    expected = [_array(tensor) for tensor in run(module, example)]
+    given = [_array(x) for x in pytree.tree_leaves((example.args, dict(example.kwargs)))
+             if hasattr(x, "detach")]  # fmt: skip
+    engine = get("onnxruntime", optimization="none").build(proto)
+    try:
+        names = [spec.name for spec in engine.inputs]
+        found = engine.run(dict(zip(names, given, strict=True)))
+        outputs = [found[name] for name in engine.outputs]
+    finally:
+        engine.close()
+    worst = max((relative_error(a, b) for a, b in zip(outputs, expected, strict=True)), default=0.0)
+    if not worst <= TOLERANCE:
+        raise NotEquivalent(
+            "the exported file does not compute what the module computes; nothing was written",
+            why=f"largest relative error {worst:.2g}, accepted are {TOLERANCE:.0e}",
+            fix="please report it; run=False writes the file all the same",
+        )
+    return worst
+
+
+def _array(tensor: Any) -> Array:
+    array: Array = tensor.detach().cpu().numpy()
+    return array
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """The exporter reports its progress on the terminal and in the log."""
+    silence = io.StringIO()
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(silence), redirect_stderr(silence), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)

@@ -1,0 +1,1 @@
+"""One pipeline for each kind of model, between them what both do alike."""

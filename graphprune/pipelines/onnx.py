@@ -1,0 +1,98 @@
+"""ONNX in, narrower ONNX out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from graphprune.budget import Budget
+from graphprune.data import Feeds
+from graphprune.evidence import Evidence
+from graphprune.execution import execute, execute_float64
+from graphprune.frontends.onnx import Lowered, OnnxModel, load
+from graphprune.frontends.onnx.origins import origins
+from graphprune.groups import Alive
+from graphprune.inspection import Inspection, Model, inspect_onnx
+from graphprune.ir.graph import Shape
+from graphprune.passes.narrow import Narrowed, narrow
+from graphprune.passes.verify import Proof, Trial, verify
+from graphprune.pipelines.deciding import Decided, Options, Question, Stage, decide
+from graphprune.plan import Plan, Source
+from graphprune.result import METADATA_KEY, Result, embedded_plan
+
+
+def prune(
+    model: Model, budget: Budget, options: Options, feeds: Sequence[Feeds], say: Stage
+) -> Result:
+    """Narrow a model to a budget and prove the result.
+
+    Args:
+        model: A path or a ModelProto, which is not changed.
+        budget: What must not be exceeded.
+        options: How to decide.
+        feeds: Inputs to prove the result on, besides random ones.
+        say: Told the name of every stage as it begins.
+    """
+    say("finding coupled channels")
+    found = inspect_onnx(model, shapes=options.shapes, keep=options.keep, exact=options.exact)
+    evidence = Evidence(found.lowered.contents, missing="prune the nn.Module: data=, loss=")
+    source, named = _source(found.lowered.model), origins(found.lowered)
+    question = Question(budget, options, source, evidence, say, origins=named)
+    decided = decide(found, question, _rewrite)
+    trial = trial_of(options.run, feeds, options.seed)
+    return _finish(decided, trial, say)
+
+
+def apply(
+    model: Model,
+    plan: Plan,
+    options: Options,
+    feeds: Sequence[Feeds],
+    say: Stage,
+) -> Result:
+    """Narrow a fresh copy of a model by an existing plan."""
+    say("finding coupled channels")
+    inspection = inspect_onnx(model, shapes=options.shapes)
+    alive = plan.alive(inspection.coupling, "onnx", origins(inspection.lowered))
+    say("rewriting the graph")
+    narrowed = _rewrite(inspection, alive)
+    trial = trial_of(options.run, feeds, options.seed)
+    return _finish(Decided(inspection, plan, alive, narrowed, ()), trial, say)
+
+
+def check(
+    original: Model,
+    small: Model,
+    plan: Plan | None,
+    shapes: Mapping[str, Shape] | None,
+    trial: Trial | None,
+) -> Proof:
+    """Prove a narrowed file against its original."""
+    opened = load(small)
+    found = plan or embedded_plan(opened)
+    inspection = inspect_onnx(original, shapes=shapes)
+    alive = found.alive(inspection.coupling, "onnx", origins(inspection.lowered))
+    candidate = Narrowed(opened.proto, {}, opened)
+    return verify(inspection.lowered, inspection.coupling, alive, candidate, trial)
+
+
+def trial_of(run: bool, feeds: Sequence[Feeds], seed: int, runs: int = 2) -> Trial | None:
+    """How models are run for the proof; None to replay labels only."""
+    return Trial(execute, feeds, runs, seed, execute_float64) if run else None
+
+
+def _rewrite(inspection: Inspection[Lowered], alive: Alive) -> Narrowed:
+    return narrow(inspection.lowered, inspection.coupling, alive)
+
+
+def _source(model: OnnxModel) -> Source:
+    return Source("onnx", model.sha256, model.path.name if model.path else "")
+
+
+def _finish(decided: Decided[Lowered, Narrowed], trial: Trial | None, say: Stage) -> Result:
+    """From a rewritten model to a proven one."""
+    found, alive, plan = decided.inspection, decided.alive, decided.plan
+    labelled = decided.narrowed.with_metadata(METADATA_KEY, plan.to_json())
+    say("proving the result")
+    proof = verify(found.lowered, found.coupling, alive, labelled, trial)
+    cost = (found.cost_model.full, found.cost_model.exact(alive))
+    return Result(found, plan, labelled, alive, proof, cost, decided.notes)

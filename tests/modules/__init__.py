@@ -1,0 +1,1 @@
+"""PyTorch networks of the kinds people prune, in their smallest form."""
