@@ -29,6 +29,7 @@ def described(
             value.name,
             found[value.name].names,
             found[value.name].transposed,
+            found[value.name].guessed,
             value.known_shape,
             tuple(roles.get((value.name, i), "") for i in range(len(value.known_shape))),
         )
@@ -74,8 +75,8 @@ class Counterparts:
             used.add(mine.name)
             axes = kept.get(mine.name, {})
             turned = {_turned(key): index for key, index in axes.items()}
-            named = exported.name in exported.torch
-            found.append(Expected(theirs.name, turned if exported.transposed else axes, named))
+            axes = turned if exported.transposed else axes
+            found.append(Expected(theirs.name, axes, exported.guessed))
         essential = {p.name for p in planned if {"in", "out"} & set(p.roles)}
         lost = sorted((name for name in kept if name not in used), key=lambda n: n not in essential)
         return cls(found, lost)
@@ -102,16 +103,16 @@ def _pairs(
 
 
 def _same(exported: PlannedParameter, own: PlannedParameter) -> bool:
-    """Whether shapes agree; of a tensor with a name of its own also what every axis does.
+    """Whether shapes agree; of a guess also what every axis does.
 
-    A square matrix looks the same when it is transposed, and an exporter may have computed a new
-    tensor in another way than is known here: then it would produce where it should contract.
+    A square matrix looks the same when it is transposed: then it would produce where it should
+    contract.
     """
     if exported.transposed:
         exported = replace(exported, shape=exported.shape[::-1], roles=exported.roles[::-1])
     if exported.shape != own.shape:
         return False
-    if exported.name in exported.torch:
+    if not exported.guessed:
         return True
     pairs = zip(exported.roles, own.roles, strict=True)
     return all(not a or not b or a == b for a, b in pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -127,7 +128,24 @@ def _to_onnx(module: Any, example_inputs: Any, opset: int | None) -> onnx.ModelP
                 fix="see torch.onnx.export(module, inputs, dynamo=True, report=True)",
             ) from error
     proto: onnx.ModelProto = program.model_proto
+    _name_the_batch(proto)
     return proto
+
+
+def _name_the_batch(proto: onnx.ModelProto) -> None:
+    """Call the batch what it is; the exporter calls it by a symbol such as ``s77``."""
+    leading = {
+        info.type.tensor_type.shape.dim[0].dim_param
+        for info in proto.graph.input
+        if info.type.tensor_type.shape.dim
+    } - {""}
+    if len(leading) != 1:
+        return
+    symbol = re.compile(rf"\b{re.escape(leading.pop())}\b")
+    for info in (*proto.graph.input, *proto.graph.output, *proto.graph.value_info):
+        for dim in info.type.tensor_type.shape.dim:
+            if dim.dim_param:
+                dim.dim_param = symbol.sub("batch", dim.dim_param)
 
 
 def _compared(module: Any, example_inputs: Any, proto: onnx.ModelProto) -> float:

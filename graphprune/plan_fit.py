@@ -43,13 +43,13 @@ class Expected:
         name: The parameter.
         axes: Kept indices as :attr:`graphprune.plan.Plan.kept` has them; empty where it loses
             nothing.
-        named: Whether it is known by its name. Of others it is inferred what they are; they are
-            believed where two agree.
+        guessed: Whether it was guessed which parameter of the plan it is; guesses are believed
+            where two agree.
     """
 
     name: str
     axes: Kept
-    named: bool = True
+    guessed: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,13 +173,13 @@ class Fit:
         for each in expected:
             ids = [self.layers[each.name][key].ids.ravel() for key in each.axes]
             if ids:
-                witnesses[np.unique(np.concatenate(ids))] += 2 if each.named else 1
+                witnesses[np.unique(np.concatenate(ids))] += 1 if each.guessed else 2
         for group in self.coupling:
             dead = group.units[~self.alive[group.units]]
             if np.any(witnesses[dead] < 2):
                 raise self._mismatch(
-                    f"what the plan keeps of {group.name} cannot be told: none of its parameters "
-                    "has its name in PyTorch, and no two of them say the same",
+                    f"what the plan keeps of {group.name} cannot be told: it was only guessed "
+                    "which parameter one of its own is",
                     f"group {group.name}: {' '.join(map(str, group.members))}"
                     + (f"; {self.wording.hint}" if self.wording.hint else ""),
                 )

@@ -64,6 +64,7 @@ class PlannedParameter:
         name: Its name in the model the plan was made for.
         torch: What the PyTorch parameter may be called.
         transposed: Whether a matrix has its two axes swapped.
+        guessed: Whether the name and what became of the parameter were guessed by its use.
         shape: Its shape in the model the plan was made for.
         roles: For every axis: ``out`` where it produces channels of a group, ``in`` where it
             contracts them, ``scale`` in between; empty for axes that no group has.
@@ -72,6 +73,7 @@ class PlannedParameter:
     name: str
     torch: tuple[str, ...]
     transposed: bool
+    guessed: bool
     shape: tuple[int, ...]
     roles: tuple[str, ...]
 
@@ -206,6 +208,10 @@ def _string(value: object, where: str) -> str:
     return value if isinstance(value, str) else _refuse(where, "a text", value)
 
 
+def _truth(value: object, where: str) -> bool:
+    return value if isinstance(value, bool) else _refuse(where, "true or false", value)
+
+
 def _count(value: object, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
         _refuse(where, "a whole number from 0", value)
@@ -229,9 +235,7 @@ def _group(value: object, where: str) -> PlannedGroup:
 
 def _parameter(value: object, where: str) -> PlannedParameter:
     fields = _object(value, where)
-    transposed = fields.get("transposed")
-    if not isinstance(transposed, bool):
-        _refuse(f"{where}.transposed", "true or false", transposed)
+    transposed, guessed = (_truth(fields.get(k), f"{where}.{k}") for k in ("transposed", "guessed"))
     names, shape, roles = (
         _list(fields.get(key), f"{where}.{key}") for key in ("torch", "shape", "roles")
     )
@@ -241,6 +245,7 @@ def _parameter(value: object, where: str) -> PlannedParameter:
         _string(fields.get("name"), f"{where}.name"),
         tuple(_string(name, f"{where}.torch") for name in names),
         transposed,
+        guessed,
         tuple(_count(extent, f"{where}.shape") for extent in shape),
         tuple(_string(role, f"{where}.roles") for role in roles),
     )

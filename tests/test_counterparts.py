@@ -17,8 +17,8 @@ from graphprune.errors import PlanMismatch
 from graphprune.plan_json import PlannedParameter
 
 MATRIX = ("out", "in")
-OWN = PlannedParameter("up.weight", ("up.weight",), False, (6, 4), MATRIX)
-MADE = PlannedParameter("val_2", ("up_weight",), True, (4, 6), MATRIX[::-1])
+OWN = PlannedParameter("up.weight", ("up.weight",), False, False, (6, 4), MATRIX)
+MADE = PlannedParameter("val_2", ("up_weight",), True, False, (4, 6), MATRIX[::-1])
 KEPT = {"0": np.array([0, 3]), "1": np.array([2])}
 
 
@@ -44,8 +44,8 @@ def test_another_shape_is_another_parameter() -> None:
     assert renamed([OWN], "torch", [other(MADE, shape=(4, 5))]) == {}
 
 
-def test_a_square_matrix_has_to_produce_and_contract_along_the_same_axes() -> None:
-    own, made = other(OWN, shape=(4, 4)), other(MADE, shape=(4, 4))
+def test_a_guessed_matrix_has_to_produce_and_contract_along_the_same_axes() -> None:
+    own, made = other(OWN, shape=(4, 4)), other(MADE, shape=(4, 4), guessed=True)
     assert renamed([own], "torch", [made]) != {}
     assert renamed([own], "torch", [other(made, roles=MATRIX)]) == {}
 
@@ -67,7 +67,7 @@ def test_of_several_candidates_the_one_that_exists_is_meant() -> None:
 
 
 def test_what_is_lost_begins_with_what_produces_or_contracts() -> None:
-    norm = PlannedParameter("bn.weight", ("bn.weight",), False, (6,), ("scale",))
+    norm = PlannedParameter("bn.weight", ("bn.weight",), False, False, (6,), ("scale",))
     kept = {"bn.weight": {"0": np.array([1])}, "up.weight": KEPT}
     assert Counterparts.of([norm, OWN], kept, "torch", []).lost == ["up.weight", "bn.weight"]
 
@@ -76,11 +76,11 @@ def test_what_is_lost_begins_with_what_produces_or_contracts() -> None:
 def pruned(name: str) -> tuple[Any, Any, Any]:
     """A small module in evaluation mode, what it is called with, and what pruning it gives."""
     torch = pytest.importorskip("torch")
-    from tests import crossing_modules
+    from tests.modules import exported
 
     torch.manual_seed(0)
     x = torch.randn(1, 3, 8, 8) if name == "Residual" else torch.randn(1, 5, 12)
-    module = getattr(crossing_modules, name)().eval()
+    module = getattr(exported, name)().eval()
     return module, x, graphprune.prune(module, x, channels=0.5, run=False)
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from graphprune.labels import IN, OUT, Labels, Source
 
@@ -100,3 +104,28 @@ def test_long_chains_of_equalities_are_one_class() -> None:
     a = labels.fresh("a", 0, (5000,))
     labels.equate(a[1:], a[:-1], 0)
     assert np.unique(labels.solve()).tolist() == [0, 1]
+
+
+def test_axes_in_another_order_are_not_taken_for_whole() -> None:
+    labels = Labels()
+    a, b = (labels.fresh(name, 0, (3,)) for name in "ab")
+    labels.equate(a, b[[0, 2, 1]], 0)
+    assert labels.solve().tolist() == [0, 1, 2, 3, 1, 3, 2]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=8))
+def test_classes_are_the_connected_components(ties: list[tuple[int, int, bool]]) -> None:
+    """Whole axes and parts of them, tied in any order, as SciPy sees it."""
+    labels = Labels()
+    axes = [labels.fresh(str(i), 0, (4,)) for i in range(4)]
+    left, right = [], []
+    for one, other, whole in ties:
+        pair = (axes[one], axes[other]) if whole else (axes[one][:2], axes[other][3:1:-1])
+        labels.equate(*pair, 0)
+        left.append(pair[0])
+        right.append(pair[1])
+    ids = [np.concatenate([np.zeros(1, np.int64), *side]) for side in (left, right)]
+    graph = coo_array((np.ones(ids[0].size), tuple(ids)), shape=(labels.count,) * 2)
+    _, component = connected_components(graph, directed=False)
+    first = [int(np.flatnonzero(component == number)[0]) for number in component]
+    assert labels.solve().tolist() == first

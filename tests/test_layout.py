@@ -28,6 +28,8 @@ CROSS_CUTTING = {
     "test_properties.py",
     "frontends/onnx/test_operator_suite.py",
     "passes/verify/torch/test_faults.py",
+    "training/test_distributed.py",
+    "training/test_recovery.py",
     "zoo/test_light_models.py",
     "zoo/test_shared_models.py",
     "zoo/test_torchvision_exports.py",

@@ -50,14 +50,14 @@ def test_every_group_of_the_plan_has_to_be_found() -> None:
     assert "g1 would go from 8 to 3 units" in text
 
 
-def test_inferred_parameters_are_believed_where_two_agree() -> None:
-    inferred = Expected("c0.weight", KEPT, named=False)
-    text = refused(chain(8, 5), inferred)
+def test_guesses_are_believed_where_two_agree() -> None:
+    guess = Expected("c0.weight", KEPT, guessed=True)
+    text = refused(chain(8, 5), guess)
     assert "what the plan keeps of g1 cannot be told" in text
     assert "where: group g1: c0.weight.0 c0.bias.0 c1.weight.1; here" in text
-    consumer = Expected("c1.weight", {"1": KEPT["0"]}, named=False)
+    consumer = Expected("c1.weight", {"1": KEPT["0"]}, guessed=True)
     expected = fit(chain(8, 5), Expected("c0.weight", KEPT)).alive
-    assert np.array_equal(fit(chain(8, 5), inferred, consumer).alive, expected)
+    assert np.array_equal(fit(chain(8, 5), guess, consumer).alive, expected)
 
 
 def test_layers_are_called_by_their_axes() -> None:

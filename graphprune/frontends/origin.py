@@ -16,10 +16,12 @@ class Origin:
         names: What the PyTorch parameter may be called; the one that exists is meant. A fully
             qualified name, or one as torch.export spells it (see :func:`spelled`).
         transposed: Whether a matrix has its two axes swapped.
+        guessed: Whether the name and what became of the parameter were guessed by its use.
     """
 
     names: tuple[str, ...]
     transposed: bool = False
+    guessed: bool = False
 
 
 Origins = Mapping[str, Origin]

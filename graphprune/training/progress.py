@@ -137,16 +137,15 @@ class Progress:
             InfeasibleBudget: No widths meet the budget.
             NotEquivalent: The proof failed; the module is what it was.
         """
-        from graphprune.frontends.torch import trace
         from graphprune.pipelines import torch as modules
 
         self.say("tracing the module")
-        traced = trace(self.model, self.example.args, self.example.kwargs)
-        coupling = couple(traced.graph, self.origin.coupling.choices)
+        lowered = inspect_module(self.model, self.example).lowered
+        coupling = couple(lowered.graph, self.origin.coupling.choices)
         lineage = Lineage(self.origin.coupling, self.alive, coupling)
         groups = tuple(g for g in coupling if self._may_narrow(g.name, lineage))
         rest = tuple(g.name for g in coupling if g not in groups)
-        found = Inspection(traced, replace(coupling, groups=groups), rest)
+        found = Inspection(lowered, replace(coupling, groups=groups), rest)
         limits = budget.resolve(self.full).limits
         question = Question(
             # 1 would be all of it, not one

@@ -33,9 +33,10 @@ class SoftPruning:
     >>> result = soft.finish(optimizer=optimizer)
 
     What is zeroed are the filters, as in the paper: the weights that make a channel. Its bias and
-    the norm that follows stay, which lets gradients bring the filter back in the next epoch; with
-    them a zeroed channel still emits a constant, which is gone after :meth:`finish`. Filters are
-    ranked across coupled layers together, as :func:`graphprune.prune` ranks them.
+    the norm that follows stay, which lets gradients bring the filter back in the next epoch
+    (unless a ReLU is closed to the constant that a zeroed channel emits because of them: then
+    only momentum can). The constant is gone after :meth:`finish`. Filters are ranked across
+    coupled layers together, as :func:`graphprune.prune` ranks them.
 
     Attributes:
         budget: What the narrowed module may cost.

@@ -11,6 +11,7 @@ from graphprune.passes.couple import (
     pointwise,
     recurrent,
     reduction,
+    scatter,
 )
 from graphprune.passes.couple.context import RULES
 from graphprune.passes.couple.couple import couple
@@ -25,4 +26,5 @@ __all__ = [
     "pointwise",
     "recurrent",
     "reduction",
+    "scatter",
 ]

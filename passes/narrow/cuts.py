@@ -141,9 +141,7 @@ def _left(shape: Sequence[int], wanted: tuple[Cut, ...]) -> tuple[int, ...]:
     return tuple(kept.get(axis, extent) for axis, extent in enumerate(shape))
 
 
-def _gather(
-    array: NDArray[Any], first: Ids, others: tuple[Cut, ...], result: NDArray[Any]
-) -> None:
+def _gather(array: NDArray[Any], first: Ids, others: tuple[Cut, ...], result: NDArray[Any]) -> None:
     """Fill ``result`` with the surviving part of an array.
 
     Several cuts are made piece by piece, so that what lies between them stays in the cache.

@@ -10,6 +10,7 @@ from graphprune.ir import Node
 from graphprune.passes.narrow import layers as _layers  # noqa: F401  fills the table
 from graphprune.passes.narrow import operators as _operators  # noqa: F401  fills the table
 from graphprune.passes.narrow import parameters, shuffle
+from graphprune.passes.narrow import scatter as _scatter  # noqa: F401  fills the table
 from graphprune.passes.narrow.edit import Editor, Narrowed
 from graphprune.passes.narrow.patch import Patcher
 from graphprune.passes.narrow.refold import Refold

@@ -61,6 +61,7 @@ def test_results(line: str, shape: Shape) -> None:
     graph = parse(
         f"""
         input a: [2,3,4,6]
+        input k: [1,3,2,6]
         input c: [1,8,3,5]
         param b: [3,5]
         param v: [3]

@@ -205,9 +205,7 @@ def test_a_module_needs_example_inputs() -> None:
 
 
 def test_what_is_not_proven_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from graphprune.pipelines import torch as pipeline
-
-    real = pipeline.narrow_module
+    from graphprune.passes.narrow.torch import narrow_module as real
 
     def spoiled(*args: Any, **how: Any) -> Any:
         narrowed = real(*args, **how)
@@ -215,7 +213,7 @@ def test_what_is_not_proven_is_not_written(tmp_path: Path, monkeypatch: pytest.M
             narrowed.module.head.bias += 1
         return narrowed
 
-    monkeypatch.setattr(pipeline, "narrow_module", spoiled)
+    monkeypatch.setattr("graphprune.pipelines.torch.narrow_module", spoiled)
     module, example = network("u_net")
     result = graphprune.prune(module, example, channels=0.5)
     assert not result.proof.ok

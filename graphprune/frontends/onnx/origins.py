@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from graphprune.frontends.onnx.lower import Lowered
@@ -48,12 +48,11 @@ def origins(lowered: Lowered) -> dict[str, Origin]:
         if origin is not None:
             made[value.name] = origin
     claims = Counter(name for value, origin in made.items() for name in {*origin.names, value})
-    return {
-        value: origin
-        for value, origin in made.items()
+    for name, origin in tuple(made.items()):
         # Two functional calls in one module would both be its weight.
-        if value in origin.names or all(claims[name] == 1 for name in origin.names)
-    }
+        own = tuple(n for n in origin.names if n == name or claims[n] == 1)
+        made[name] = replace(origin, names=own)
+    return {name: origin for name, origin in made.items() if origin.names}
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class _Readers:
             linear = _LINEAR.search(note)
             return Origin((linear.group(1),), transposed) if linear and matrix else None
         names = tuple(dict.fromkeys(self._guesses(reader)))
-        return Origin(names, transposed) if names else None
+        return Origin(names, transposed, guessed=True) if names else None
 
     def _guesses(self, reader: _Reader) -> Iterator[str]:
         """Names by the path of the node, and by the bias that is added to a product."""

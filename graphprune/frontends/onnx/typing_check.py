@@ -57,7 +57,7 @@ def _element(info: onnx.ValueInfoProto) -> int:
 
 
 def _name(element: int) -> str:
-    return onnx.TensorProto.DataType.Name(element).lower()
+    return str(onnx.TensorProto.DataType.Name(element)).lower()
 
 
 def complaint(node: Native) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from graphprune.frontends.torch import hints
 
 Array = NDArray[Any]
-LIMIT = 1 << 16  # elements; larger contents stay unknown
+LIMIT = 1 << 18  # elements; larger contents stay unknown
 # One number, whatever their extents: these stay free to be narrowed.
 FILLS = {
     "zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "new_empty",

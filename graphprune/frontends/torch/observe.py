@@ -239,7 +239,7 @@ def _gradients(loss: Any, ends: list[Any], shadow: Shadow) -> list[Any]:
             ) from error
         if narrow:
             found = [None if g is None else g.to(torch.float32) / scale for g in found]
-        if all(g is None or bool(torch.isfinite(g).all()) for g in found):
+        if scale == scales[-1] or all(g is None or bool(g.isfinite().all()) for g in found):
             break
     return list(found)
 

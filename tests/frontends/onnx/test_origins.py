@@ -84,12 +84,12 @@ def scoped(path: str, op: str = "Conv", name: str = "onnx::Conv_9") -> dict[str,
 
 def test_the_path_of_a_node_tells_the_module() -> None:
     assert scoped("/layer1/layer1.0/conv1/Conv") == {
-        "onnx::Conv_9": Origin(("layer1.0.conv1.weight",)),
-        "onnx::Conv_10": Origin(("layer1.0.conv1.bias",)),
+        "onnx::Conv_9": Origin(("layer1.0.conv1.weight",), guessed=True),
+        "onnx::Conv_10": Origin(("layer1.0.conv1.bias",), guessed=True),
     }
     assert scoped("/blocks.3/up/ConvTranspose_1", op="ConvTranspose") == {
-        "onnx::Conv_9": Origin(("blocks.3.up.weight",)),
-        "onnx::Conv_10": Origin(("blocks.3.up.bias",)),
+        "onnx::Conv_9": Origin(("blocks.3.up.weight",), guessed=True),
+        "onnx::Conv_10": Origin(("blocks.3.up.bias",), guessed=True),
     }
 
 
@@ -103,7 +103,7 @@ def test_a_product_of_the_torchscript_exporter_has_two_candidates() -> None:
     proto = model(PRODUCT.replace("val_2", '"onnx::MatMul_5"'))
     proto.graph.node[0].name = "/up/MatMul"
     names = ("up.weight", "up.proj.weight")
-    assert found(proto)["onnx::MatMul_5"] == Origin(names, transposed=True)
+    assert found(proto)["onnx::MatMul_5"] == Origin(names, transposed=True, guessed=True)
 
 
 TWICE = """
@@ -121,10 +121,30 @@ def test_two_tensors_are_not_one_parameter() -> None:
     assert found(proto) == {}
 
 
+def test_biases_tell_functional_products_of_one_module_apart() -> None:
+    proto = model("""
+    net (float[1,5,4] x) => (float[1,5,4] y)
+    <float[4,4] "onnx::MatMul_1", float[4] "qkv.bias", float[4,4] "onnx::MatMul_2",
+     float[4] "proj.bias"> {
+        p = MatMul(x, "onnx::MatMul_1")
+        q = Add("qkv.bias", p)
+        r = MatMul(q, "onnx::MatMul_2")
+        y = Add(r, "proj.bias")
+    }
+    """)
+    proto.graph.node[0].name, proto.graph.node[2].name = "/attn/MatMul", "/attn/MatMul_1"
+    assert found(proto) == {
+        "onnx::MatMul_1": Origin(("qkv.weight",), transposed=True, guessed=True),
+        "qkv.bias": Origin(("qkv.bias",)),
+        "onnx::MatMul_2": Origin(("proj.weight",), transposed=True, guessed=True),
+        "proj.bias": Origin(("proj.bias",)),
+    }
+
+
 def test_a_second_call_looks_like_another_module_and_tells_nothing() -> None:
     proto = model(TWICE)
     proto.graph.node[0].name, proto.graph.node[1].name = "/conv/Conv", "/conv_1/Conv"
-    assert found(proto) == {"onnx::Conv_1": Origin(("conv.weight",))}
+    assert found(proto) == {"onnx::Conv_1": Origin(("conv.weight",), guessed=True)}
 
 
 def test_equal_vectors_that_are_stored_once_tell_nothing() -> None:

@@ -23,11 +23,21 @@ def _vectors(call: Call, names: Sequence[str] = _VECTORS) -> list[str]:
     return [found for found in (call.tensor(name) for name in names) if found]
 
 
+def _over_the_batch(call: Call) -> str:
+    """The canonical operation of a batch norm.
+
+    With the batch's own statistics every axis but the channels' counts, as in an instance norm:
+    a weight that is standardised this way has channels along those.
+    """
+    known = call.given("running_mean") and not call.arguments.get("training")
+    return "batch_norm" if known else "instance_norm"
+
+
 @lowers("batch_norm", "cudnn_batch_norm", "miopen_batch_norm")
 def batch_norm(call: Call, builder: Builder) -> list[str]:
     """Every channel for itself, by running statistics or those of the batch."""
     x = call.tensor("input")
-    return _only_first(call, builder.emit("batch_norm", [x, *_vectors(call)]))
+    return _only_first(call, builder.emit(_over_the_batch(call), [x, *_vectors(call)]))
 
 
 @lowers(
@@ -38,7 +48,7 @@ def batch_norm(call: Call, builder: Builder) -> list[str]:
 def native_batch_norm(call: Call, builder: Builder) -> list[str]:
     """With statistics as further results; running ones are the operands, updated."""
     x, count = call.tensor("input"), len(call.metas)
-    results = [builder.emit("batch_norm", [x, *_vectors(call)])] + [""] * (count - 1)
+    results = [builder.emit(_over_the_batch(call), [x, *_vectors(call)])] + [""] * (count - 1)
     updated = {count - 2: "running_mean", count - 1: "running_var"} if count >= 5 else {}
     for i in range(1, count):
         if call.is_read(i) and i not in updated:

@@ -127,8 +127,6 @@ def stacked(builder: Builder, names: Sequence[str]) -> str:
     if len(names) == 1:
         return names[0]
     _, batch, size = builder.shape(names[0])
-    if size <= len(names):
-        return builder.emit("concat", names, axis=0)
     flat = builder.emit("concat", names, axis=2)
     rows = reshaped(builder, flat, (1, batch, len(names), size))
     return reshaped(builder, permuted(builder, rows, (2, 0, 1, 3)), (len(names), batch, size))

@@ -20,7 +20,20 @@ def sliced(builder: Builder, x: str, axis: int, start: int, end: int, step: int 
     if (start, end, step) == (0, size, 1):
         return x
     end = max(start, end)
+    if step > 1 and size % step == 0 and start < step and end > size - step + start:
+        return _every(builder, x, axis, start, step)
     return builder.emit("slice", [x], axes=(axis,), starts=(start,), ends=(end,), steps=(step,))
+
+
+def _every(builder: Builder, x: str, axis: int, start: int, step: int) -> str:
+    """One place of every block of consecutive ones: blocks keep together what is apart otherwise.
+
+    Rotary embeddings exchange the places of a pair this way, so pairs are what can be removed.
+    """
+    shape = builder.shape(x)
+    lead, rest = shape[:axis], shape[axis + 1 :]
+    blocks = reshaped(builder, x, (*lead, shape[axis] // step, step, *rest))
+    return selected(builder, blocks, axis + 1, start)
 
 
 def selected(builder: Builder, x: str, axis: int, index: int) -> str:

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 F: Any = torch.nn.functional
 
+from graphprune.passes.couple import couple  # noqa: E402
 from tests.frontends.torch.modules import (  # noqa: E402
     body,
     lines,
@@ -98,3 +99,14 @@ def test_neighbouring_channels_freeze() -> None:
         lambda s, x: s.b(F.local_response_norm(s.a(x), 3)), IMAGE, a=C(3, 6, 1), b=C(6, 2, 1)
     )
     assert groups == ""
+
+
+def test_a_weight_standardised_by_a_batch_norm_has_other_statistics_when_narrowed() -> None:
+    def forward(net: Any, x: Any) -> Any:
+        flat = net.weight.reshape(1, 6, -1)
+        weight = F.batch_norm(flat, None, None, training=True)
+        return F.conv2d(torch.relu(net.a(x)), weight.reshape_as(net.weight))
+
+    weight = torch.nn.Parameter(torch.randn(6, 8, 1, 1))
+    (group,) = couple(lowered(forward, IMAGE, a=C(3, 8, 1), weight=weight).graph).groups
+    assert str(group) == "g1[8] a.weight.0 a.bias.0 weight.1 ~ instance norm 'batch_norm'"

@@ -26,7 +26,9 @@ IMAGE, V = tensor(2, 3, 8, 8), tensor(2, 4)
 def test_ranges() -> None:
     assert body(lowered(lambda s, x: x[:, 1:, ::2].narrow(3, 1, 2)[..., -1, :], IMAGE)) == lines("""
         slice_2: [2,2,8,8] = slice(inputs_0) {axes=[1], ends=[3], starts=[1], steps=[1]}
-        slice_3: [2,2,4,8] = slice(slice_2) {axes=[2], ends=[8], starts=[0], steps=[2]}
+        "slice_3~1": [2,2,4,2,8] = reshape(slice_2) {shape=[2,2,4,2,8]}
+        "slice_3~2": [2,2,4,1,8] = slice("slice_3~1") {axes=[3], ends=[1], starts=[0], steps=[1]}
+        slice_3: [2,2,4,8] = reshape("slice_3~2") {shape=[2,2,4,8]}
         narrow: [2,2,4,2] = slice(slice_3) {axes=[3], ends=[3], starts=[1], steps=[1]}
         "select~1": [2,2,1,2] = slice(narrow) {axes=[2], ends=[4], starts=[3], steps=[1]}
         select: [2,2,2] = reshape("select~1") {shape=[2,2,2]}
@@ -39,6 +41,26 @@ def test_a_range_of_channels() -> None:
         g1[2] a.weight.0 a.bias.0
         g2[4] a.weight.0 a.bias.0 b.weight.1
     """)
+
+
+def pairs_exchanged(x: Any) -> Any:
+    """What rotary embeddings do."""
+    return torch.stack([-x[..., 1::2], x[..., ::2]], -1).reshape(x.shape)
+
+
+def test_every_other_channel_keeps_pairs_together() -> None:
+    parts = {"a": L(4, 8), "b": L(8, 2), "c": torch.nn.Parameter(tensor(8))}
+    groups = proven(lambda s, x: s.b(s.a(x) + pairs_exchanged(s.a(x)) * s.c), V, **parts)
+    assert groups == "g1[4] a.weight.0 a.bias.0 c.0 b.weight.1"
+    one = proven(lambda s, x: s.b(s.a(x)[:, ::2]), V, a=L(4, 8), b=L(4, 2))
+    assert one == "g1[4] a.weight.0 a.bias.0 b.weight.1"
+
+
+def test_steps_that_do_not_divide_the_extent() -> None:
+    function = {"first": lambda s, x: x[:, ::3], "later": lambda s, x: x[:, 2:6:2]}
+    for name, end in (("first", 4), ("later", 4)):
+        graph = lowered(function[name], V).graph
+        assert [(n.op, n.ints("ends")) for n in graph.nodes] == [("slice", (end,))]
 
 
 def gathered(function: Any, x: Any) -> tuple[int, list[Any]]:

@@ -124,6 +124,8 @@ def test_other_tables() -> None:
     plan.alive[plan.coupling.layers["a.bias"][0].ids[:4]] = False
     half = Net(lambda s, x: s.b(torch.relu(s.a(x))[:, s.order]), a=L(5, 4), b=L(4, 3))
     half.register_buffer("order", torch.tensor([3, 2, 1, 0]))
-    assert wrong(plan, half) in ([], [": it gives [4], the plan wants [8]"])
+    assert wrong(plan, half) == []
     half.register_buffer("order", torch.tensor([0, 1, 2, 3]))
-    assert len(wrong(plan, half)) == 1
+    assert wrong(plan, half) == [
+        ": its operand 'index~1' holds other numbers than what is left of them"
+    ]

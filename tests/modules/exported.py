@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 
 def _norm(width: int) -> nn.BatchNorm2d:
@@ -18,7 +18,7 @@ def _norm(width: int) -> nn.BatchNorm2d:
     return norm
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc]
     """Two convolutions with normalisations, and a shortcut."""
 
     def __init__(self, width: int) -> None:
@@ -32,7 +32,7 @@ class Block(nn.Module):
         return torch.relu(x + self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x))))))
 
 
-class Residual(nn.Module):
+class Residual(nn.Module):  # type: ignore[misc]
     """A stem, two blocks, a classifier."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Residual(nn.Module):
         return self.fc(self.layers(self.stem(x)).mean((2, 3)))
 
 
-class Transformer(nn.Module):
+class Transformer(nn.Module):  # type: ignore[misc]
     """Attention with linear layers of its own, and a multi-layer perceptron, on sequences."""
 
     def __init__(self, width: int = 12, heads: int = 3) -> None:
@@ -69,7 +69,7 @@ class Transformer(nn.Module):
         return self.mlp(x + self.project(y))
 
 
-class Functional(nn.Module):
+class Functional(nn.Module):  # type: ignore[misc]
     """Parameters that no layer holds, one of them square and not to be transposed."""
 
     def __init__(self, width: int = 12) -> None:
@@ -84,7 +84,7 @@ class Functional(nn.Module):
         return self.out(torch.relu(y @ self.square))
 
 
-class Recurrent(nn.Module):
+class Recurrent(nn.Module):  # type: ignore[misc]
     """A recurrent layer, of which ONNX orders the gates in another way."""
 
     def __init__(self, width: int = 12) -> None:
