@@ -25,6 +25,13 @@ def test_plan_and_weights_come_back(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["small.gp"]
 
 
+def test_further_entries_are_passed_over_by_who_does_not_ask_for_them(tmp_path: Path) -> None:
+    module, path = torch.nn.Linear(3, 2), tmp_path / "small.gp"
+    checkpoint.write(path, PLAN, module, {"epoch": 7, "format": "mine"})
+    assert checkpoint.document(path)["epoch"] == 7
+    assert checkpoint.read(path)[0].to_json() == PLAN.to_json()
+
+
 def test_a_file_with_code_in_it_is_not_run(tmp_path: Path) -> None:
     torch.save({"format": checkpoint.FORMAT, "plan": print}, tmp_path / "evil.gp")
     with pytest.raises(BadData, match=r"this is no file of a pruned module"):

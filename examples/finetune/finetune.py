@@ -56,7 +56,7 @@ class Digits:
 
 
 def network() -> Any:
-    """Three convolutions with norms, 33,000 parameters."""
+    """Three convolutions with norms, about 32,000 parameters."""
 
     def block(inputs: int, outputs: int, stride: int = 1) -> list[Any]:
         conv = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)

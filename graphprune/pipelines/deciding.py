@@ -17,6 +17,7 @@ from graphprune.passes.allocate import Problem, allocate, fit
 from graphprune.passes.score import score
 from graphprune.passes.select import select
 from graphprune.plan import Plan, Source
+from graphprune.scores import Scores
 
 T = TypeVar("T")
 Stage = Callable[[str], None]
@@ -105,24 +106,29 @@ def decide(
         InfeasibleBudget: No widths meet the budget.
     """
     notes: tuple[str, ...] = ()
+    _require_groups(inspection, question.source)
+    options = question.options
+    question.say(f"scoring channels by {options.criterion}")
+    # Once: data may be an iterator, and groups that are given up change no other group's scores.
+    scores = score(options.criterion, inspection.coupling, question.evidence, options.seed)
     while True:
-        _require_groups(inspection, question.source)
-        plan, alive, remarks = _widths(inspection, question)
+        plan, alive, remarks = _widths(inspection, question, scores)
         question.say("rewriting the graph")
         try:
             narrowed = rewrite(inspection, alive)
         except UnsupportedModel as error:
             inspection, names = without(inspection, error)
             notes += (f"{', '.join(names)} kept whole: {error.where}: {error.why}",)
+            _require_groups(inspection, question.source)
             continue
         return Decided(inspection, plan, alive, narrowed, notes + remarks)
 
 
-def _widths(inspection: Inspection[Any], question: Question) -> tuple[Plan, Alive, tuple[str, ...]]:
-    """Score, allocate, select: the plan, the units that live, remarks on the widths."""
+def _widths(
+    inspection: Inspection[Any], question: Question, scores: Scores
+) -> tuple[Plan, Alive, tuple[str, ...]]:
+    """Allocate, select: the plan, the units that live, remarks on the widths."""
     coupling, options, seed = inspection.coupling, question.options, question.options.seed
-    question.say(f"scoring channels by {options.criterion}")
-    scores = score(options.criterion, coupling, question.evidence, seed)
     question.say(f"choosing widths ({options.allocation})")
     costs = inspection.cost_model
     bounds = question.budget.resolve(costs.full)

@@ -63,9 +63,29 @@ class Schedule:
     as it is, and what refers to the optimizer, such as a learning-rate scheduler, has to be made
     anew. With ``inplace`` both go on.
 
+    Args:
+        module: An nn.Module or an ExportedProgram.
+        example_inputs: What it is called with, as for :func:`graphprune.prune`.
+        macs: Multiply-accumulates: a fraction or an absolute number, which the last step
+            reaches on a geometric sequence, or a sequence of one for every step.
+        params: Parameters, likewise.
+        memory: Bytes of activations, likewise.
+        channels: Fraction of every group to keep, likewise.
+        steps: Their number; 4, or as many as a budget lists.
+        plan: Start with the module narrowed by this plan.
+        data: Batches for criteria that run the module; gone through again in every step.
+        stage: Called with the name of every stage as it begins.
+        **options: Fields of ModuleOptions: ``criterion``, ``allocation``, ``optimizer``,
+            ``inplace``, ``keep`` …
+
     Attributes:
         budgets: One a step, as fractions of the original's cost.
         done: How many steps have been made.
+
+    Raises:
+        BadData: Budgets that make no sense.
+        UnsupportedModel: The module cannot be traced.
+        PlanMismatch: ``plan`` is for another module.
     """
 
     def __init__(
@@ -83,28 +103,6 @@ class Schedule:
         stage: Stage | None = None,
         **options: Any,
     ) -> None:
-        """Looks at the module; nothing is pruned yet, unless ``plan`` says so.
-
-        Args:
-            module: An nn.Module or an ExportedProgram.
-            example_inputs: What it is called with, as for :func:`graphprune.prune`.
-            macs: Multiply-accumulates: a fraction or an absolute number, which the last step
-                reaches on a geometric sequence, or a sequence of one for every step.
-            params: Parameters, likewise.
-            memory: Bytes of activations, likewise.
-            channels: Fraction of every group to keep, likewise.
-            steps: Their number; 4, or as many as a budget lists.
-            plan: Start with the module narrowed by this plan.
-            data: Batches for criteria that run the module; gone through again in every step.
-            stage: Called with the name of every stage as it begins.
-            **options: Fields of ModuleOptions: ``criterion``, ``allocation``, ``optimizer``,
-                ``inplace``, ``keep`` …
-
-        Raises:
-            BadData: Budgets that make no sense.
-            UnsupportedModel: The module cannot be traced.
-            PlanMismatch: ``plan`` is for another module.
-        """
         from graphprune.pipelines.torch import ModuleOptions
 
         chosen = ModuleOptions(**options)

@@ -38,9 +38,24 @@ class SoftPruning:
     only momentum can). The constant is gone after :meth:`finish`. Filters are ranked across
     coupled layers together, as :func:`graphprune.prune` ranks them.
 
+    Args:
+        module: The nn.Module that is trained; move it to its device before.
+        example_inputs: What it is called with, as for :func:`graphprune.prune`.
+        macs: Budget of multiply-accumulates: a fraction up to 1, or an absolute number.
+        params: Budget of parameters.
+        memory: Budget of activation memory in bytes.
+        channels: Fraction of every group to keep.
+        data: Batches for criteria that run the module; gone through again in every step.
+        stage: Called with the name of every stage as it begins.
+        **options: Fields of ModuleOptions but ``optimizer`` and ``inplace``.
+
     Attributes:
         budget: What the narrowed module may cost.
         plan: What the last :meth:`step` left; None before the first.
+
+    Raises:
+        BadData: A budget that makes no sense.
+        UnsupportedModel: The module cannot be traced.
     """
 
     def __init__(
@@ -56,23 +71,6 @@ class SoftPruning:
         stage: Stage | None = None,
         **options: Any,
     ) -> None:
-        """Looks at the module, which is traced here and not again before the end.
-
-        Args:
-            module: The nn.Module that is trained; move it to its device before.
-            example_inputs: What it is called with, as for :func:`graphprune.prune`.
-            macs: Budget of multiply-accumulates: a fraction up to 1, or an absolute number.
-            params: Budget of parameters.
-            memory: Budget of activation memory in bytes.
-            channels: Fraction of every group to keep.
-            data: Batches for criteria that run the module; gone through again in every step.
-            stage: Called with the name of every stage as it begins.
-            **options: Fields of ModuleOptions but ``optimizer`` and ``inplace``.
-
-        Raises:
-            BadData: A budget that makes no sense.
-            UnsupportedModel: The module cannot be traced.
-        """
         from graphprune.pipelines import torch as modules
 
         bounds = {"macs": macs, "params": params, "memory": memory, "channels": channels}

@@ -41,6 +41,15 @@ def test_channels_keep_at_most_that_fraction_of_every_group(policy_name: str) ->
     assert widths.notes == ()
 
 
+@pytest.mark.parametrize("policy_name", ["uniform", "global"])
+def test_groups_keep_at_most_what_they_may_besides_the_budget(policy_name: str) -> None:
+    asked = problem(chain(8, 7, 30), Budget(channels=0.5))
+    capped = Problem.of(
+        asked.coupling, asked.scores, asked.model, asked.bounds, most={"g1": 6, "g3": 11}
+    )
+    assert allocate(policy_name, capped).kept == {"g1": 4, "g2": 3, "g3": 11}
+
+
 def test_channels_leave_at_least_one() -> None:
     widths = allocate("uniform", problem(chain(3, 40), Budget(channels=0.01)))
     assert widths.kept == {"g1": 1, "g2": 1}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
+
 import numpy as np
 import pytest
 from inline_snapshot import snapshot
 
 from graphprune.inspection import inspect
+from graphprune.ir.text import parse
+from graphprune.passes.couple import couple
 from tests.coupled import coupled, groups
 from tests.nets import NETS, build
 
@@ -188,3 +192,25 @@ def test_padding_of_heads_is_as_long_in_each() -> None:
 g1[6] wa.1 ws.0 wr.0
 g2[3] ws.0
 """)
+
+
+GROUPED = """
+    input x: [1,12,4,4]
+    param wa: [12,12,1,1]
+    param wb: [12,4,1,1]
+    param wc: [3,12,1,1]
+    a = conv(x, wa)
+    b = conv(a, wb) {groups=3}
+    y = conv(b, wc)
+    return y
+"""
+
+
+def test_settled_choices_are_not_made_again() -> None:
+    """Of three groups of four channels the channels leave more to choose from."""
+    graph = parse(dedent(GROUPED))
+    assert couple(graph).choices == {"b": 1}
+    assert [g.units.shape for g in couple(graph)] == [(3, 4), (3, 4)]
+    settled = couple(graph, {"b": 0})
+    assert settled.choices == {"b": 0}
+    assert [g.units.shape for g in settled] == [(1, 3)]

@@ -109,4 +109,4 @@ def test_a_weight_standardised_by_a_batch_norm_has_other_statistics_when_narrowe
 
     weight = torch.nn.Parameter(torch.randn(6, 8, 1, 1))
     (group,) = couple(lowered(forward, IMAGE, a=C(3, 8, 1), weight=weight).graph).groups
-    assert str(group) == "g1[8] a.weight.0 a.bias.0 weight.1 ~ instance norm 'batch_norm'"
+    assert str(group) == "g1[8] weight.1 a.weight.0 a.bias.0 ~ instance norm 'batch_norm'"
