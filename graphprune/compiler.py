@@ -55,13 +55,12 @@ def prune(
 
     Args:
         model: A path, a ModelProto, an nn.Module or an ExportedProgram.
-        example_inputs: What a module is called with: a tensor, a tuple of positional inputs, or
-            a dict of inputs by keyword. For ONNX, feeds to prove the result on.
+        example_inputs: What a module is called with, or feeds to prove an ONNX result on.
         macs: Budget of multiply-accumulates: a fraction up to 1, or an absolute number.
         params: Budget of parameters.
         memory: Budget of activation memory in bytes.
         channels: Fraction of every group to keep.
-        data: Batches for criteria that run a module. For ONNX, feeds as above.
+        data: Batches for criteria that run a module; for ONNX, feeds as above.
         stage: Called with the name of every stage as it begins.
         **options: Fields of Options, for modules of ModuleOptions.
 
@@ -76,8 +75,8 @@ def prune(
     if is_module(model):
         from graphprune.pipelines import torch as modules
 
-        chosen = modules.ModuleOptions(**options)
-        return modules.prune(model, example_inputs, budget, chosen, data, say)
+        how = modules.ModuleOptions(**options)
+        return modules.prune(model, example_inputs, budget, how, data, say)
     feeds = [*(example_inputs or ()), *(data or ())]
     return onnx_models.prune(model, budget, Options(**options), feeds, say)
 

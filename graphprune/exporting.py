@@ -79,15 +79,20 @@ def export(
         result = apply(module, plan, example_inputs, run=run, **how)
     elif how:
         result = prune(module, example_inputs, run=run, **how)
-    if result is not None and not result.proof.ok:
-        raise not_equivalent(result.proof)
-    proto = _to_onnx(result.model if result else module, example_inputs, opset)
+    small = module if result is None else _proven(result).model
+    proto = _to_onnx(small, example_inputs, opset)
     if result is not None:
         proto.metadata_props.add(key=METADATA_KEY, value=result.plan.to_json())
-    error = _compared(result.model if result else module, example_inputs, proto) if run else None
+    error = _compared(small, example_inputs, proto) if run else None
     with replacing(target) as file:
         file.write(proto.SerializeToString())
     return Exported(target, result, error)
+
+
+def _proven(result: ModuleResult) -> ModuleResult:
+    if not result.proof.ok:
+        raise not_equivalent(result.proof)
+    return result
 
 
 def _target(path: str | Path) -> Path:

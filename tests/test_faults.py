@@ -132,7 +132,7 @@ def test_a_parameter_that_stays_whole_is_noticed(
         monkeypatch.setattr(
             parameters,
             "cuts",
-            lambda c, n, alive, left=left: () if n == left else cuts(c, n, alive),
+            lambda c, n, alive, known, left=left: () if n == left else cuts(c, n, alive, known),
         )
         assert caught(model, 0), left
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphprune.budget import Budget
-from graphprune.compiler import Amount
 from graphprune.groups import Alive
 from graphprune.inspection import inspect_module
 from graphprune.module_result import ModuleResult
 from graphprune.passes.score import producers
 from graphprune.pipelines.deciding import Question, Stage, decide
 from graphprune.plan import Plan
+from graphprune.training.targets import Amount
 
 if TYPE_CHECKING:
     from graphprune.frontends.torch import TracedModule

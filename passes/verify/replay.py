@@ -106,8 +106,11 @@ def _by_source(
 
 
 def _contents(graph: Graph, preset: Mapping[str, tuple[Layer, ...]]) -> list[str]:
-    """Parameters of which nothing is known, or that have not the extents of their units."""
-    read = {name for node in graph.nodes for name in node.inputs}
+    """Parameters of which nothing is known, or that have not the extents of their units.
+
+    What only opaque operations read was frozen before, or was written for them to be what it was.
+    """
+    read = {name for node in graph.nodes if node.family != "opaque" for name in node.inputs}
     failures = [
         f"nothing says which channels '{value.name}' holds"
         for value in graph.params
