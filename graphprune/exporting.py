@@ -57,7 +57,7 @@ def export(
 ) -> Exported:
     """Write a module as an ONNX file, pruned first where a plan or a budget is given.
 
-    The batch stays dynamic where the module allows it. A pruned file carries its plan.
+    The batch stays open where the module allows it. A pruned file carries its plan.
 
     Args:
         module: An nn.Module or an ExportedProgram; it is not changed.
@@ -65,13 +65,12 @@ def export(
         path: The ``.onnx`` file; it appears when it is complete and right.
         plan: Narrow by this plan.
         opset: Version of ONNX's operators; what the exporter prefers where left out.
-        run: Run the narrowed module for its proof, and the file to compare it with the module.
+        run: Run the narrowed module for its proof, and the file to compare both.
         **how: Budgets and options of :func:`graphprune.prune`.
 
     Raises:
-        NotEquivalent: The narrowed module, or the file, does not compute what it should.
+        NotEquivalent: Something does not compute what it should.
         UnsupportedModel: The module cannot be traced or exported.
-        BackendUnavailable: What exports, or runs, is not installed.
     """
     target = _target(path)
     result: ModuleResult | None = None
