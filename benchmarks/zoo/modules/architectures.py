@@ -145,4 +145,4 @@ def timm_architectures() -> tuple[Architecture, ...]:
 
 def architectures() -> tuple[Architecture, ...]:
     """The whole zoo."""
-    return torchvision_architectures() + timm_architectures()
+    return timm_architectures() + torchvision_architectures()
