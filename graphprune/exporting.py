@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 from graphprune.backends.base import get
 from graphprune.compiler import apply, prune
 from graphprune.data import Array
-from graphprune.errors import BackendUnavailable, NotEquivalent, UnsupportedModel
+from graphprune.errors import BackendUnavailable, BadData, NotEquivalent, UnsupportedModel
 from graphprune.inspection import example_of
 from graphprune.module_result import ModuleResult
 from graphprune.passes.narrow import replacing
@@ -189,6 +190,7 @@ def _compared(module: Any, example_inputs: Any, proto: onnx.ModelProto) -> float
 
     Raises:
         NotEquivalent: It is more than rounding explains.
+        BadData: The module gives nothing to compare.
     """
     from torch.utils import _pytree as pytree
 
@@ -205,6 +207,12 @@ def _compared(module: Any, example_inputs: Any, proto: onnx.ModelProto) -> float
         outputs = [found[name] for name in engine.outputs]
     finally:
         engine.close()
+    if not any(np.isfinite(array).any() for array in expected):
+        raise BadData(
+            "the file cannot be compared with the module",
+            why="no output of the module is finite on the example inputs",
+            fix="give other inputs, or write it uncompared: run=False",
+        )
     worst = max((relative_error(a, b) for a, b in zip(outputs, expected, strict=True)), default=0.0)
     if not worst <= TOLERANCE:
         raise NotEquivalent(

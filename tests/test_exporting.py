@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 import graphprune  # noqa: E402
 from graphprune.backends.base import get  # noqa: E402
-from graphprune.errors import NotEquivalent, PlanMismatch, UnsupportedModel  # noqa: E402
+from graphprune.errors import BadData, NotEquivalent, PlanMismatch, UnsupportedModel  # noqa: E402
 from graphprune.result import embedded_plan  # noqa: E402
 
 
@@ -116,3 +116,12 @@ def test_a_file_that_computes_something_else_is_not_written(
     with pytest.raises(NotEquivalent, match=r"nothing was written"):
         graphprune.export(module, example, tmp_path / "small.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_outputs_that_are_not_finite_prove_nothing(tmp_path: Path) -> None:
+    module, example = network()
+    with torch.no_grad():
+        module[0].bias.fill_(float("nan"))
+    with pytest.raises(BadData, match=r"no output of the module is finite"):
+        graphprune.export(module, example, tmp_path / "whole.onnx")
+    assert graphprune.export(module, example, tmp_path / "whole.onnx", run=False).error is None

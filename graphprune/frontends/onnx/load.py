@@ -24,6 +24,11 @@ def load(source: str | Path | onnx.ModelProto) -> OnnxModel:
         InvalidModel: The file is missing, empty, damaged, not ONNX, or names external data that
             is missing, too short, or outside the model's folder.
     """
+    if not isinstance(source, str | Path | onnx.ModelProto):
+        raise InvalidModel(
+            f"an object of type '{type(source).__name__}' is no model",
+            fix="give a path, an onnx.ModelProto, or a torch.nn.Module",
+        )
     model = OnnxModel(source) if isinstance(source, onnx.ModelProto) else _from_file(Path(source))
     check_proto(model)
     return model

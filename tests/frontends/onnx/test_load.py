@@ -281,3 +281,8 @@ def test_the_given_proto_is_not_changed() -> None:
     before = proto.SerializeToString()
     graphprune.prune(proto, channels=0.5, criterion="l1", run=False)
     assert proto.SerializeToString() == before
+
+
+def test_what_is_no_model_is_refused() -> None:
+    with pytest.raises(InvalidModel, match=r"an object of type 'int' is no model"):
+        load(3)  # type: ignore[arg-type]
