@@ -18,7 +18,7 @@ def arguments(target: Any, args: Any, kwargs: Any) -> dict[str, Any] | None:
     return dict(zip(names, args, strict=False)) | dict(kwargs)
 
 
-def evaluating(target: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+def evaluated(target: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
     """The arguments of a call traced in training mode as they are in evaluation."""
     named = arguments(target, args, kwargs)
     if named is None:

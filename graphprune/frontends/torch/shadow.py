@@ -13,7 +13,7 @@ from torch.utils import _pytree as tree
 
 from graphprune.errors import BadData, GraphpruneError, UnsupportedModel
 from graphprune.frontends.torch.arguments import Arguments
-from graphprune.frontends.torch.evaluation import differentiable, evaluating
+from graphprune.frontends.torch.evaluation import differentiable, evaluated
 from graphprune.frontends.torch.parameters import Parameters
 from graphprune.frontends.torch.regions import inlined
 from graphprune.frontends.torch.trace import TracedModule
@@ -196,7 +196,7 @@ class _Run(torch.fx.Interpreter):  # type: ignore[misc]
         if region is not None:
             return self._region(target, args, *region)
         if self._trained:
-            args, kwargs = evaluating(target, args, kwargs)
+            args, kwargs = evaluated(target, args, kwargs)
         if self._shadow.differentiate:
             args, kwargs = differentiable(target, args, kwargs)
         return super().call_function(target, args, kwargs)

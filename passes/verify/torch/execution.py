@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
 
 from graphprune.frontends.torch import Example, TracedModule
+from graphprune.frontends.torch.evaluation import evaluated
 from graphprune.frontends.torch.parameters import find
 from graphprune.frontends.torch.regions import inlined
 
@@ -18,8 +19,6 @@ Contents = Callable[[str, Any], Any]
 
 # Checks of what tracing saw; in float64 the types they ask for are others.
 _CHECKS = {"_assert_tensor_metadata"}
-# Arguments by which a program that was traced in training mode differs from evaluation.
-_TRAINING: Mapping[str, Any] = {"train": False, "training": False, "dropout_p": 0.0}
 
 
 class Execution(torch.fx.Interpreter):  # type: ignore[misc]
@@ -98,7 +97,7 @@ class Execution(torch.fx.Interpreter):  # type: ignore[misc]
         if inlined(node, self.module) is not None:
             args = tuple(self._inside(a) if isinstance(a, torch.nn.Module) else a for a in args)
         elif self._trained:
-            args, kwargs = evaluating(target, args, kwargs)
+            args, kwargs = evaluated(target, args, kwargs)
         if self.double:
             args, kwargs = pytree.tree_map(_widened, (args, kwargs))
         return super().call_function(target, args, kwargs)
@@ -108,28 +107,6 @@ class Execution(torch.fx.Interpreter):  # type: ignore[misc]
         inner = copy.copy(self)
         torch.fx.Interpreter.__init__(inner, body)
         return lambda *given: inner.run(*given)
-
-
-def arguments(target: Any, args: Any, kwargs: Any) -> dict[str, Any] | None:
-    """The arguments of a call by the names in the operator's schema; None without a schema."""
-    schema = getattr(target, "_schema", None)
-    if schema is None:
-        return None
-    names = [argument.name for argument in schema.arguments]
-    return dict(zip(names, args, strict=False)) | dict(kwargs)
-
-
-def evaluating(target: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """The arguments of a call traced in training mode as they are in evaluation."""
-    named = arguments(target, args, kwargs)
-    if named is None:
-        return args, kwargs
-    changed = {name: value for name, value in _TRAINING.items() if name in named}
-    if "use_input_stats" in named:
-        changed["use_input_stats"] = named.get("running_mean") is None
-    if named.get("running_mean", True) is None:
-        changed.pop("training", None)  # nothing but the batch's own statistics is there
-    return ((), named | changed) if changed else (args, kwargs)
 
 
 def _leaves(program: Any, example: Example) -> list[Any]:

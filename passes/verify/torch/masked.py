@@ -15,13 +15,14 @@ from torch.utils import _pytree as pytree
 
 from graphprune.errors import UnsupportedModel
 from graphprune.frontends.torch import TracedModule
+from graphprune.frontends.torch.evaluation import arguments
 from graphprune.frontends.torch.regions import inlined
 from graphprune.groups import Alive, Coupling, Mask
 from graphprune.ir import Node
 from graphprune.ir.shapes import letters
 from graphprune.passes.narrow.cuts import Cut, cuts
 from graphprune.passes.verify.statistics import touched
-from graphprune.passes.verify.torch.execution import Contents, Execution, arguments
+from graphprune.passes.verify.torch.execution import Contents, Execution
 from graphprune.passes.verify.torch.survivors import put_back, taken
 
 _PRODUCTS = ("contract", "conv", "conv_transpose")

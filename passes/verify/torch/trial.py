@@ -12,6 +12,7 @@ from torch.utils import _pytree as pytree
 
 from graphprune.errors import BackendError
 from graphprune.frontends.torch import Example
+from graphprune.frontends.torch.modes import evaluating
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +70,11 @@ def run(module: Any, example: Example) -> list[Any]:
 @contextmanager
 def _at_rest(module: Any) -> Iterator[None]:
     """A module in evaluation mode; modes and buffers are restored."""
-    modes = {part: part.training for part in module.modules()}
     held = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
     try:
-        for part in modes:
-            part.training = False
-        yield
+        with evaluating(module):
+            yield
     finally:
-        for part, mode in modes.items():
-            part.training = mode
         with torch.no_grad():
             for buffer, contents in held:
                 buffer.copy_(contents)

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from graphprune.frontends.torch.evaluation import differentiable, evaluating  # noqa: E402
+from graphprune.frontends.torch.evaluation import differentiable, evaluated  # noqa: E402
 
 ATEN = torch.ops.aten
 
@@ -14,17 +14,17 @@ ATEN = torch.ops.aten
 def test_dropout_and_batch_statistics_are_off() -> None:
     x = torch.randn(4, 3)
     target = ATEN.dropout.default
-    args, kwargs = evaluating(target, (x, 0.5, True), {})
+    args, kwargs = evaluated(target, (x, 0.5, True), {})
     assert torch.equal(target(*args, **kwargs), x)
     target, zeros, ones = ATEN.batch_norm.default, torch.zeros(3), torch.ones(3)
     given = (x, None, None, zeros, ones, True, 0.1, 0.0, False)
-    args, kwargs = evaluating(target, given, {})
+    args, kwargs = evaluated(target, given, {})
     torch.testing.assert_close(target(*args, **kwargs), x)
 
 
 def test_a_norm_without_running_statistics_keeps_those_of_the_batch() -> None:
     given = (torch.randn(4, 3), None, None, None, None, True, 0.1, 0.0, False)
-    args, kwargs = evaluating(ATEN.batch_norm.default, given, {})
+    args, kwargs = evaluated(ATEN.batch_norm.default, given, {})
     assert (
         kwargs.get("training", True)
         and torch.isfinite(ATEN.batch_norm.default(*args, **kwargs)).all()
@@ -33,7 +33,7 @@ def test_a_norm_without_running_statistics_keeps_those_of_the_batch() -> None:
 
 def test_calls_without_a_mode_stay_as_they_are() -> None:
     x = torch.randn(2)
-    for change in (evaluating, differentiable):
+    for change in (evaluated, differentiable):
         assert change(ATEN.relu.default, (x,), {}) == ((x,), {})
         assert change(len, (x,), {}) == ((x,), {})
 
