@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnx import checker
 
 from graphprune.backends.base import get
 from graphprune.compiler import apply, prune
@@ -65,7 +66,7 @@ def export(
         example_inputs: What it is called with: a tensor, a tuple, or a dict by keyword.
         path: The ``.onnx`` file; it appears when it is complete and right.
         plan: Narrow by this plan.
-        opset: Version of ONNX's operators; what the exporter prefers where left out.
+        opset: Version of ONNX's operators, if not the exporter's own.
         run: Run the narrowed module for its proof, and the file to compare both.
         **how: Budgets and options of :func:`graphprune.prune`.
 
@@ -74,7 +75,7 @@ def export(
         UnsupportedModel: The module cannot be traced or exported.
     """
     target = _target(path)
-    result: ModuleResult | None = None
+    result = None
     if plan is not None:
         result = apply(module, plan, example_inputs, run=run, **how)
     elif how:
@@ -115,6 +116,7 @@ def _to_onnx(module: Any, example_inputs: Any, opset: int | None) -> onnx.ModelP
     example = example_of(module, example_inputs)
     with evaluating(module):
         program = trace(module, example.args, example.kwargs).program
+    _check_size(program)
     _let_views_copy(program)
     with _quietly():
         try:
@@ -134,6 +136,17 @@ def _to_onnx(module: Any, example_inputs: Any, opset: int | None) -> onnx.ModelP
     proto: onnx.ModelProto = exported.model_proto
     _name_the_batch(proto)
     return proto
+
+
+def _check_size(program: Any) -> None:
+    """Refuse what one file cannot hold, before the work of exporting it."""
+    parameters = sum(t.numel() * t.element_size() for t in program.state_dict.values())
+    if parameters >= checker.MAXIMUM_PROTOBUF:
+        raise UnsupportedModel(
+            "the module is too large for one ONNX file",
+            why=f"its parameters take {parameters:,} bytes, a file holds less than 2 GiB",
+            fix="export result.model with torch.onnx.export(…, external_data=True)",
+        )
 
 
 def _root(error: BaseException) -> str:

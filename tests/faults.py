@@ -38,12 +38,12 @@ def shifted(left: Ids, right: Ids) -> tuple[Ids, Ids]:
 def mistaken(place: tuple[str, int], mistake: Mistake) -> Iterator[None]:
     """While this lasts, one equality is wrong: the n-th of the node with a certain result."""
     true = Context.equate
-    calls: Counter[int] = Counter()
+    calls: Counter[Context] = Counter()  # keeps them alive: a number of one may come again
 
     def equate(self: Context, left: Ids, right: Ids) -> None:
         if self.index >= 0 and place[0] in self.node.outputs:
-            calls[id(self)] += 1
-            if calls[id(self)] == place[1] + 1:
+            calls[self] += 1
+            if calls[self] == place[1] + 1:
                 wrong = mistake(left, right)
                 if wrong is None:
                     return
