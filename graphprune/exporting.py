@@ -59,7 +59,7 @@ def export(
 ) -> Exported:
     """Write a module as an ONNX file, pruned first where a plan or a budget is given.
 
-    The batch stays open where the module allows it. A pruned file carries its plan.
+    The batch stays open where the module allows it; a pruned file carries its plan.
 
     Args:
         module: An nn.Module or an ExportedProgram; it is not changed.
@@ -74,8 +74,7 @@ def export(
         NotEquivalent: Something does not compute what it should.
         UnsupportedModel: The module cannot be traced or exported.
     """
-    target = _target(path)
-    result = None
+    target, result = _target(path), None
     if plan is not None:
         result = apply(module, plan, example_inputs, run=run, **how)
     elif how:

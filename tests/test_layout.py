@@ -31,6 +31,7 @@ CROSS_CUTTING = {
     "training/test_distributed.py",
     "training/test_recovery.py",
     "zoo/test_light_models.py",
+    "zoo/test_modules.py",
     "zoo/test_shared_models.py",
     "zoo/test_torchvision_exports.py",
 }

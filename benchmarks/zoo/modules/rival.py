@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 import torch_pruning
+import torchvision
 
 from benchmarks.zoo.modules.architectures import Architecture, architectures
 from benchmarks.zoo.modules.ours import CHANNELS, attempt, report, train
@@ -37,6 +38,17 @@ def options(module: torch.nn.Module) -> dict[str, Any]:
     return found
 
 
+def respell(pruner: Any, module: torch.nn.Module) -> None:
+    """Head counts and widths of attention, set as the tool's own script for timm sets them."""
+    for part in module.modules():
+        if getattr(part, "qkv", None) in pruner.num_heads and hasattr(part, "head_dim"):
+            part.num_heads = pruner.num_heads[part.qkv]
+            part.head_dim = part.qkv.out_features // (3 * part.num_heads)
+    if isinstance(module, torchvision.models.VisionTransformer):
+        # Its forward pass compares with this number; the tool's script sets it, too.
+        module.hidden_dim = module.conv_proj.out_channels
+
+
 def prune(architecture: Architecture) -> None:
     """Prunes a network and prints every stage."""
     module, example = architecture.build(), architecture.example()
@@ -53,6 +65,7 @@ def prune(architecture: Architecture) -> None:
     report(trace=built - start)
     pruner.step()
     report(prune=time.process_time() - built)
+    respell(pruner, module)
     report(params=sum(p.numel() for p in module.parameters()) / before)
     report(forward=attempt(lambda: module.eval()(example)))
     report(backward=attempt(lambda: train(module, example)))

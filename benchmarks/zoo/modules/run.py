@@ -98,7 +98,7 @@ def main() -> None:
     todo = list(missing(done, keys, given.tools, given.again))
     with Progress() as progress, ThreadPoolExecutor(given.jobs) as pool:
         bar = progress.add_task("modules", total=len(todo))
-        for found in pool.map(lambda job: measure(*job, given.limit), todo):
+        for found in pool.map(lambda job: measure(job[0], job[1], given.limit), todo):
             done[found["tool"], found["key"]] = found
             lines = [json.dumps(line) for line in done.values()]
             record.write_text("\n".join(lines) + "\n", encoding="utf-8")
