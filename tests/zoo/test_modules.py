@@ -11,7 +11,13 @@ from benchmarks.zoo.modules.architectures import timm_architectures, torchvision
 from benchmarks.zoo.modules.run import measure
 
 SECONDS = 600.0
-FAMILIES = [
+_NAMED = (
+    "res2net hrnet dla dpn ghostnet mixnet levit mobilevit fastvit efficientformer repvgg nfnet "
+    "csp selecsls skresnet resnest xception inception_v4 coat crossvit cait xcit twins swin maxvit "
+    "volo poolformer mixer gmlp convmixer focalnet davit gcvit edgenext efficientvit hgnet "
+    "mambaout starnet repvit visformer nest pit tnt eva02 beit sequencer2d"
+)
+FAMILIES = _NAMED.split()
     "res2net",
     "hrnet",
     "dla",
