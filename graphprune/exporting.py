@@ -110,13 +110,14 @@ def _to_onnx(module: Any, example_inputs: Any, opset: int | None) -> onnx.ModelP
     import torch
 
     from graphprune.frontends.torch import trace
+    from graphprune.frontends.torch.exportable import respell
     from graphprune.frontends.torch.modes import evaluating
 
     example = example_of(module, example_inputs)
     with evaluating(module):
         program = trace(module, example.args, example.kwargs).program
     _check_size(program)
-    _let_views_copy(program)
+    respell(program)
     with _quietly():
         try:
             exported = torch.onnx.export(program, dynamo=True, opset_version=opset, verbose=False)
@@ -153,32 +154,6 @@ def _root(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {error}".partition("\n")[0]
-
-
-def _let_views_copy(program: Any) -> None:
-    """Lay tensors out anew before they are reshaped in another order than they were made.
-
-    Tracing found views where strides allowed it; the operators that the exporter decomposes, such
-    as attention with a mask, leave other strides.
-    """
-    import torch
-
-    aten = torch.ops.aten
-    views = (aten.view.default, aten._unsafe_view.default, aten.reshape.default)
-    orders = (aten.transpose.int, aten.permute.default)
-    for part in program.graph_module.modules():
-        if not isinstance(part, torch.fx.GraphModule):
-            continue
-        for node in part.graph.nodes:
-            source = node.args[0] if node.target in views else None
-            if source is None or source.target not in orders:
-                continue
-            with part.graph.inserting_before(node):
-                how = {"memory_format": torch.contiguous_format}
-                copied = part.graph.call_function(aten.clone.default, (source,), how)
-            copied.meta = dict(source.meta)
-            node.replace_input_with(source, copied)
-        part.recompile()
 
 
 def _name_the_batch(proto: onnx.ModelProto) -> None:
