@@ -1,25 +1,35 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime on the CPU, and on NVIDIA GPUs through its CUDA and TensorRT providers."""
 
 from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import onnx
 from google.protobuf.message import DecodeError, EncodeError
 
-from graphprune.backends.base import Model, missing, register
-from graphprune.data import Array, InputSpec
+from graphprune.backends import onnx_source
+from graphprune.backends.base import (
+    Conditions,
+    Model,
+    Precision,
+    Shapes,
+    cores,
+    missing,
+    register,
+)
+from graphprune.backends.onnxruntime_session import OnnxRuntimeEngine
+from graphprune.data import Array
 from graphprune.errors import BackendError
 
 Optimization = Literal["none", "basic", "extended", "all"]
+Provider = Literal["cpu", "cuda", "tensorrt"]
 
 _LEVELS: dict[str, str] = {
     "none": "ORT_DISABLE_ALL",
@@ -28,13 +38,10 @@ _LEVELS: dict[str, str] = {
     "all": "ORT_ENABLE_ALL",
 }
 
-_DTYPES: dict[str, str] = {
-    "float": "float32",
-    "double": "float64",
-    "bool": "bool",
-    "string": "object",
-    **{name: name for name in ("float16", "int8", "int16", "int32", "int64")},
-    **{name: name for name in ("uint8", "uint16", "uint32", "uint64")},
+_PROVIDERS: dict[str, str] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
 }
 
 _LONGEST_MESSAGE = 300
@@ -44,7 +51,7 @@ _LONGEST_MESSAGE = 300
 @register
 @dataclass(frozen=True)
 class OnnxRuntime:
-    """Builds ONNX Runtime sessions on the CPU.
+    """Builds ONNX Runtime sessions.
 
     Attributes:
         optimization: How far the graph is optimised. Exact comparisons take "none" or "basic":
@@ -53,49 +60,99 @@ class OnnxRuntime:
             to an array shows in the next run. That holds at the levels "none" and "basic" only,
             and only for initializers that constant folding leaves alone. Packing of weights is
             switched off when there are any, so do not time such a session.
+        provider: What runs the operations. On a GPU, those it lacks run on the CPU.
     """
 
     name: ClassVar[str] = "onnxruntime"
     extra: ClassVar[str] = "onnxruntime"
+    variants: ClassVar[tuple[dict[str, str], ...]] = (
+        {"provider": "cuda"},
+        {"provider": "tensorrt"},
+    )
 
     optimization: Optimization = "all"
     weights: Mapping[str, Array] = field(default_factory=dict)
+    provider: Provider = "cpu"
+
+    @property
+    def package(self) -> str:
+        """What must be installed: providers other than the CPU's come in another distribution."""
+        return "graphprune[onnxruntime]" if self.provider == "cpu" else "onnxruntime-gpu"
 
     def available(self) -> str | None:
         """Returns why ONNX Runtime cannot be used here, or None when it can."""
         try:
-            importlib.import_module("onnxruntime")
+            runtime = importlib.import_module("onnxruntime")
         except ImportError as error:
             return str(error)
+        wanted, known = _PROVIDERS[self.provider], runtime.get_available_providers()
+        if wanted not in known:
+            return f"the installed ONNX Runtime has no {wanted}, only {', '.join(known)}"
         return None
 
-    def build(self, model: Model, *, threads: int | None = None) -> OnnxRuntimeEngine:
+    def build(
+        self,
+        model: Model,
+        *,
+        shapes: Shapes | None = None,
+        precision: Precision = "fp32",
+        threads: int | None = None,
+    ) -> OnnxRuntimeEngine:
         """Builds a session.
 
         Args:
             model: A path (external data is found beside it), serialised bytes, or a ModelProto.
-            threads: Threads within one operation; None lets ONNX Runtime take every core.
+            shapes: Shapes by input name, for the optimisation to reckon with.
+            precision: "fp32", or "fp16": the graph is converted first, its inputs and outputs
+                stay float32. Operations without a half-precision kernel are run in float32.
+            threads: Threads within one operation; None takes every core.
 
         Raises:
             BackendUnavailable: ONNX Runtime is not installed.
-            BackendError: It refuses the model, or `weights` do not fit the model.
+            BackendError: It refuses the model, the shapes, or the precision, or `weights` do not
+                fit the model.
         """
         reason = self.available()
         if reason is not None:
             raise missing(self, reason)
-        runtime = importlib.import_module("onnxruntime")
-        options = self._options(runtime, threads)
-        with _engine_errors(runtime, "cannot build a session", _place(model)):
-            shared = self._share(runtime, options, model)
-            source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
-            session = runtime.InferenceSession(
-                str(source) if isinstance(source, Path) else source,
-                options,
-                providers=["CPUExecutionProvider"],
+        if precision == "bf16" or (precision == "fp16" and self.weights):
+            raise BackendError(
+                f"onnxruntime builds no {precision} engine here",
+                why="weights that are shared cannot be converted" if self.weights else None,
+                fix="build it in fp32, or for another backend",
             )
-        return OnnxRuntimeEngine(runtime, session, shared)
+        runtime = importlib.import_module("onnxruntime")
+        threads = threads or cores()
+        guard = partial(_engine_errors, runtime)
+        with guard("cannot build a session", onnx_source.place(model)):
+            source = _half(model) if precision == "fp16" else model
+            start = partial(self._start, runtime, source, dict(shapes or {}), threads)
+            session, shared = start(None)
+        conditions = Conditions(self.name, runtime.__version__, self.provider, precision, threads)
+        return OnnxRuntimeEngine(runtime, session, shared, conditions, start, guard)
 
-    def _options(self, runtime: Any, threads: int | None) -> Any:
+    def _start(
+        self, runtime: Any, model: Model, shapes: Shapes, threads: int, profile: Path | None
+    ) -> tuple[Any, list[Any]]:
+        """Returns a session, and the values that it shares with the caller."""
+        options = self._options(runtime, threads)
+        if profile is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile)
+        for symbol, size in onnx_source.sizes(model, shapes).items() if shapes else ():
+            options.add_free_dimension_override_by_name(symbol, size)
+        shared = self._share(runtime, options, model)
+        source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
+        wanted = _PROVIDERS[self.provider]
+        session = runtime.InferenceSession(
+            str(source) if isinstance(source, Path) else source, options, providers=[wanted]
+        )
+        # A provider whose libraries do not load is passed over without an exception.
+        if wanted not in session.get_providers():
+            raise BackendError(f"{wanted} did not start", why="its libraries were not found")
+        return session, shared
+
+    def _options(self, runtime: Any, threads: int) -> Any:
         """Returns quiet session options, single-threaded between operations."""
         options = runtime.SessionOptions()
         options.log_severity_level = 4
@@ -104,7 +161,7 @@ class OnnxRuntime:
         )
         options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
         options.inter_op_num_threads = 1
-        options.intra_op_num_threads = threads or 0
+        options.intra_op_num_threads = threads
         # Idle workers that spin take the cores away from whatever else is being timed.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return options
@@ -114,7 +171,7 @@ class OnnxRuntime:
         if not self.weights:
             return []
         # ONNX Runtime takes unknown names and wrong shapes without a word.
-        _check_weights(self.weights, model)
+        onnx_source.check_weights(self.weights, model)
         options.add_session_config_entry("session.disable_prepacking", "1")
         shared = []
         for name, array in self.weights.items():
@@ -127,80 +184,22 @@ class OnnxRuntime:
         return shared
 
 
-class OnnxRuntimeEngine:
-    """One ONNX Runtime session."""
-
-    def __init__(self, runtime: Any, session: Any, shared: list[Any]) -> None:
-        """Takes over a session and the values it shares, which it does not keep alive itself."""
-        self._runtime = runtime
-        self._session = session
-        self._shared = shared
-        self.inputs = tuple(_spec(node) for node in session.get_inputs())
-        self.outputs = tuple(node.name for node in session.get_outputs())
-
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """Runs the session once.
-
-        Args:
-            feeds: One array an input.
-
-        Raises:
-            BackendError: The feeds do not fit, an operation failed, or the engine is closed.
-        """
-        if self._session is None:
-            raise BackendError("this engine is closed")
-        with _engine_errors(self._runtime, "cannot run the model", None):
-            results = self._session.run(None, feeds)
-        return dict(zip(self.outputs, results, strict=True))
-
-    def close(self) -> None:
-        """Frees the session, and then the values it shared."""
-        self._session = None
-        self._shared = []
-
-
-def _spec(node: Any) -> InputSpec:
-    """Reads one input of a session."""
-    match = re.fullmatch(r"tensor\((\w+)\)", node.type)
-    if match is None or match[1] not in _DTYPES:
-        raise BackendError(f"cannot feed input {node.name!r}", why=f"it is of type {node.type}")
-    shape = tuple(dim if isinstance(dim, int) else dim or None for dim in node.shape)
-    return InputSpec(node.name, shape, np.dtype(_DTYPES[match[1]]))
-
-
-def _check_weights(weights: Mapping[str, Array], model: Model) -> None:
-    """Compares arrays with the initializers they replace.
-
-    Raises:
-        BackendError: An array has no initializer, or differs from it in shape or element type.
-    """
+def _half(model: Model) -> onnx.ModelProto:
+    """Returns a copy that computes in float16, between inputs and outputs as they were."""
+    float16 = importlib.import_module("onnxruntime.transformers.float16")
     if isinstance(model, bytes):
-        model = onnx.load_from_string(model)
-    if not isinstance(model, onnx.ModelProto):
-        model = onnx.load(str(model), load_external_data=False)
-    known = {tensor.name: tensor for tensor in model.graph.initializer}
-    for name, array in weights.items():
-        if name not in known:
-            raise BackendError(f"the model has no initializer named {name!r}")
-        shape = tuple(known[name].dims)
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(known[name].data_type)
-        if (array.shape, array.dtype) != (shape, dtype):
-            raise BackendError(
-                f"the array for weight {name!r} does not fit",
-                why=f"it is {array.dtype}{list(array.shape)}, "
-                f"the initializer is {dtype}{list(shape)}",
-            )
-
-
-def _place(model: Model) -> str | None:
-    """Names the model in messages, where it has a name."""
-    if isinstance(model, bytes):
-        return None
-    return (model.graph.name or None) if isinstance(model, onnx.ModelProto) else str(model)
+        whole = onnx.load_from_string(model)
+    elif isinstance(model, onnx.ModelProto):
+        whole = onnx.ModelProto()
+        whole.CopyFrom(model)
+    else:
+        whole = onnx.load(str(model))
+    convert: Callable[..., onnx.ModelProto] = float16.convert_float_to_float16
+    return convert(whole, keep_io_types=True)
 
 
 @contextmanager
-def _engine_errors(runtime: Any, what: str, where: str | None) -> Iterator[None]:
+def _engine_errors(runtime: Any, what: str, where: str | None = None) -> Iterator[None]:
     """Turns what ONNX Runtime raises, here and at its Python surface, into BackendError."""
     try:
         yield

@@ -34,6 +34,9 @@ __all__ = [
 
 Amount = str | float | None
 
+PROOF_BATCHES = 8
+"""Batches of ``data`` that an ONNX result is proven on: both models run on each of them."""
+
 
 @overload
 def prune(model: Model, example_inputs: Sequence[Feeds] | None = None, **how: Any) -> Result: ...
@@ -60,7 +63,7 @@ def prune(
         params: Budget of parameters.
         memory: Budget of activation memory in bytes.
         channels: Fraction of every group to keep.
-        data: Batches for criteria that run a module; for ONNX, feeds as above.
+        data: Batches for criteria; for ONNX feeds, the first of which prove the result too.
         stage: Called with the name of every stage as it begins.
         **options: Fields of Options, for modules of ModuleOptions.
 
@@ -68,7 +71,6 @@ def prune(
         InvalidModel: It is not a usable ONNX model.
         UnsupportedModel: torch.export cannot trace the module.
         InfeasibleBudget: No widths meet the budget.
-        BackendUnavailable: onnxruntime is not installed and ``run`` is true.
     """
     budget = Budget.parse({"macs": macs, "params": params, "memory": memory, "channels": channels})
     say = stage or _silent
@@ -77,8 +79,9 @@ def prune(
 
         how = modules.ModuleOptions(**options)
         return modules.prune(model, example_inputs, budget, how, data, say)
-    feeds = [*(example_inputs or ()), *(data or ())]
-    return onnx_models.prune(model, budget, Options(**options), feeds, say)
+    batches = list(data or ())
+    feeds = [*(example_inputs or ()), *batches[:PROOF_BATCHES]]
+    return onnx_models.prune(model, budget, Options(**options), feeds, say, batches)
 
 
 @overload

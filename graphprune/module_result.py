@@ -15,6 +15,7 @@ from graphprune.inspection import Inspection
 from graphprune.passes.verify import Proof
 from graphprune.plan import Plan
 from graphprune.result import not_equivalent
+from graphprune.scores import Guarantee
 
 if TYPE_CHECKING:
     from graphprune.frontends.torch import TracedModule
@@ -33,6 +34,7 @@ class ModuleResult:
         proof: The verdict of the verify pass.
         cost: Before and after, for one call with the example inputs.
         notes: What became different from what was asked.
+        guarantees: What the widths promise, where the allocation knows.
     """
 
     inspection: Inspection[TracedModule]
@@ -42,6 +44,7 @@ class ModuleResult:
     proof: Proof
     cost: tuple[Cost, Cost]
     notes: tuple[str, ...] = ()
+    guarantees: tuple[Guarantee, ...] = ()
 
     @property
     def model(self) -> Any:

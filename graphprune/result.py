@@ -16,6 +16,7 @@ from graphprune.inspection import Inspection, Model
 from graphprune.passes.narrow import Narrowed, materialise, replacing, write
 from graphprune.passes.verify import Proof
 from graphprune.plan import Plan
+from graphprune.scores import Guarantee
 
 METADATA_KEY = "graphprune.plan"
 
@@ -32,6 +33,7 @@ class Result:
         proof: The verdict of the verify pass.
         cost: Before and after.
         notes: What rounding and budgets made different from what was asked.
+        guarantees: What the widths promise, where the allocation knows.
     """
 
     inspection: Inspection[Lowered]
@@ -41,6 +43,7 @@ class Result:
     proof: Proof
     cost: tuple[Cost, Cost]
     notes: tuple[str, ...] = ()
+    guarantees: tuple[Guarantee, ...] = ()
 
     @cached_property
     def model(self) -> onnx.ModelProto:

@@ -1,4 +1,4 @@
-"""Scores and Widths: what flows from score to allocate to select."""
+"""Scores, Widths and Guarantees: what flows from score to allocate to select."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ class Scores:
     Attributes:
         values: For every group by name, float64 of shape ``(rows, width)``.
         criterion: What the numbers measure.
+        notes: Sentences on what the numbers could not take into account.
     """
 
     values: Mapping[str, NDArray[np.float64]]
     criterion: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses numbers that cannot be ranked.
@@ -43,6 +45,41 @@ class Scores:
         return self.values[group]
 
 
+@dataclass(frozen=True)
+class Guarantee:
+    """What sampling the units of one group would promise, and at which number of draws.
+
+    Of one layer that reads the group: with probability 1 - delta over the draws and the data,
+    every sum of summands of one sign stays within (1 +- epsilon) of what it was. Where units are
+    not drawn but the most sensitive ones are kept, epsilon is a heuristic and no bound.
+
+    Attributes:
+        group: Its name.
+        sensitivity: The sum of its units' sensitivities.
+        draws: How many draws with replacement the width stands for.
+        epsilon: The relative error.
+        delta: Probability of failure.
+        sampled: Whether units were drawn and weights rescaled, as the bound supposes.
+    """
+
+    group: str
+    sensitivity: float
+    draws: float
+    epsilon: float
+    delta: float
+    sampled: bool = False
+
+    @property
+    def meaning(self) -> str:
+        """What the numbers promise, in a sentence."""
+        if self.sampled:
+            return (
+                f"each layer's sums of one sign stay within {self.epsilon:.3g} of theirs with "
+                f"probability 1 - {self.delta:g}, if sensitivities hold beyond the data"
+            )
+        return "epsilon is heuristic: the most sensitive channels are kept, none are drawn"
+
+
 @dataclass(frozen=True, eq=False)
 class Widths:
     """How many units every group keeps.
@@ -50,10 +87,12 @@ class Widths:
     Attributes:
         kept: Units kept in each row, by group name.
         notes: Sentences on what was not given as asked, and why.
+        guarantees: What the widths promise, where the policy knows.
     """
 
     kept: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    guarantees: tuple[Guarantee, ...] = ()
 
     def vector(self, coupling: Coupling) -> Ids:
         """The widths in the coupling's order of groups, ``(groups,)``."""

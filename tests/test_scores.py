@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graphprune.errors import BadData
-from graphprune.scores import Scores, Widths
+from graphprune.scores import Guarantee, Scores, Widths
 from tests.networks import chain
 
 
@@ -22,3 +22,10 @@ def test_scores_must_be_finite() -> None:
 
 def test_widths_follow_the_order_of_the_groups() -> None:
     assert Widths({"g2": 3, "g1": 4}).vector(chain(8, 5)).tolist() == [4, 3]
+
+
+def test_a_guarantee_says_whether_it_bounds_anything() -> None:
+    kept = Guarantee("g1", 3.2, 40, 0.25, 1e-3)
+    assert kept.meaning.startswith("epsilon is heuristic")
+    drawn = Guarantee("g1", 3.2, 40, 0.25, 1e-3, sampled=True)
+    assert "stay within 0.25 of theirs with probability 1 - 0.001" in drawn.meaning

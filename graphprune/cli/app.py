@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import graphprune
-from graphprune.cli import bench, demo, failures, inspect, prune, verify
+from graphprune.cli import backends, bench, demo, failures, inspect, prune, verify
 
 
 class CommandLine(TyperGroup):
@@ -63,4 +63,5 @@ app.command("inspect")(inspect.inspect)
 app.command("prune", cls=prune.PruneCommand)(prune.prune)
 app.command("verify")(verify.verify)
 app.command("bench")(bench.bench)
+app.command("backends")(backends.backends)
 app.command("demo")(demo.demo)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphprune.cli import files, options
+from graphprune.cli import engines, files, options
 from graphprune.cli.progress import Stages
 from graphprune.errors import BadData
 
 if TYPE_CHECKING:
     from graphprune.data import Feeds
+    from graphprune.measure.models import Setting, Timing
     from graphprune.measure.paired import Comparison
 
 _WARM_UP = 0.1
@@ -29,35 +29,86 @@ def bench(
         Path | None,
         typer.Argument(metavar="[B]", help="A file to compare with it.", show_default=False),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long to measure.")] = 10.0,
+    backend: engines.BackendName = "onnxruntime",
+    option: engines.Settings = None,
+    fp16: engines.Half = False,
+    bf16: engines.Brain = False,
+    isolated: engines.IsolatedProcess = False,
+    python: engines.Python = None,
+    limit: engines.Limit = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long, for each batch size.")] = 10.0,
     threads: options.Threads = None,
     shape: options.Shapes = None,
+    batch: engines.Batches = None,
+    check: engines.Check = True,
+    samples: engines.Samples = None,
     seed: options.Seed = 0,
     json: options.Json = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Time one model, or two in turns, on onnxruntime with random inputs.
+    """Time one model, or two in turns, on an engine, with random inputs.
 
     Two models run in short blocks in random order, and only ratios of neighbouring blocks count:
     so other work on the machine, or a clock that drifts, harms neither of them.
     """
+    from graphprune.measure.models import Setting
+
+    _check(verbose, quiet, samples)
+    engine = engines.backend(backend, option, isolated=isolated, python=python, limit=limit)
+    setting = Setting(engine, None, engines.precision(fp16, bf16), threads, check)
+    feeds = list(_feeds(a, files.shapes(shape), engines.batches(batch), seed))
+    with Stages(quiet=quiet or json, verbose=verbose) as stage:
+        found = [_measured(a, b, one, setting, seconds, seed, stage) for one in feeds]
+    _report(found, feeds, batch is not None, samples, json, quiet)
+
+
+def _feeds(
+    model: Path, shapes: dict[str, tuple[int, ...]], sizes: list[int], seed: int
+) -> Iterator[Feeds]:
+    """Random inputs at each batch size; at the model's own where none is given."""
+    from graphprune.frontends.onnx import load
     from graphprune.measure.models import sample_feeds
 
-    options.check_loudness(verbose, quiet)
-    feeds = sample_feeds(a, files.shapes(shape), seed)
-    with Stages(quiet=quiet or json, verbose=verbose) as stage:
-        if b is None:
-            durations = _alone(a, feeds, seconds, threads, stage)
-        else:
-            _check_inputs(a, b)
-            found = _paired(a, b, feeds, seconds, threads, seed, stage)
-    if quiet and not json:
-        return
+    first = sample_feeds(model, shapes, seed)
+    if not sizes:
+        yield first
+    for size in sizes:
+        whole = {name: array.shape for name, array in first.items()}
+        specs = tuple(spec for spec in files.input_specs(load(model)) if spec.name in first)
+        yield sample_feeds(model, engines.batched(specs, whole, size), seed)
+
+
+def _measured(
+    a: Path,
+    b: Path | None,
+    feeds: Feeds,
+    setting: Setting,
+    seconds: float,
+    seed: int,
+    stage: Stages,
+) -> Comparison | Timing:
+    """Times one model, or two, at one batch size."""
+    from graphprune.measure import models
+    from graphprune.measure.paired import Pairing
+
     if b is None:
-        _print_alone(durations, feeds, json)
-    else:
-        _print_paired(found, feeds, json)
+        stage("building, checking and timing")
+        kept = seconds * (1 - _WARM_UP)
+        return models.alone(a, feeds, setting, seconds=kept, warmup=seconds * _WARM_UP)
+    _check_inputs(a, b)
+    stage("building, checking and timing in turns")
+    return models.compare(
+        a,
+        b,
+        backend=setting.backend,
+        feeds=feeds,
+        precision=setting.precision,
+        threads=setting.threads,
+        check=setting.check,
+        options=Pairing(seconds=seconds, seed=seed),
+        progress=stage.share,
+    )
 
 
 def _check_inputs(a: Path, b: Path) -> None:
@@ -77,77 +128,42 @@ def _check_inputs(a: Path, b: Path) -> None:
         )
 
 
-def _alone(
-    model: Path, feeds: Feeds, seconds: float, threads: int | None, stage: Stages
-) -> list[float]:
-    """Durations of single calls."""
-    from graphprune.backends.base import get
-    from graphprune.measure.timing import time_block
-
-    stage("building the engine")
-    engine = get("onnxruntime").build(model, threads=threads)
-    try:
-        call = functools.partial(engine.run, feeds)
-        stage("warming up")
-        time_block(call, seconds * _WARM_UP, time.perf_counter)
-        stage("timing")
-        return time_block(call, seconds * (1 - _WARM_UP), time.perf_counter)
-    finally:
-        engine.close()
-
-
-def _paired(
-    a: Path,
-    b: Path,
-    feeds: Feeds,
-    seconds: float,
-    threads: int | None,
-    seed: int,
-    stage: Stages,
-) -> Comparison:
-    from graphprune.measure.models import compare
-    from graphprune.measure.paired import Pairing
-
-    stage("timing in turns")
-    options_ = Pairing(seconds=seconds, seed=seed)
-    return compare(a, b, feeds=feeds, threads=threads, options=options_, progress=stage.share)
-
-
-def _sizes(feeds: Feeds) -> dict[str, Any]:
-    return {name: list(array.shape) for name, array in feeds.items()}
-
-
-def _inputs(feeds: Feeds) -> str:
-    listed = ", ".join(f"{name} {shape}" for name, shape in _sizes(feeds).items())
-    return f"on onnxruntime with random inputs: {listed}"
-
-
-def _print_alone(durations: list[float], feeds: Feeds, json: bool) -> None:
+def _report(
+    found: list[Comparison | Timing],
+    feeds: list[Feeds],
+    swept: bool,
+    samples: Path | None,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Prints the results, and writes them with all samples where asked to."""
     from graphprune.report import documents, latency, tables
-    from graphprune.report.numbers import duration
 
-    found = latency.percentiles(durations)
+    sizes = [{name: list(array.shape) for name, array in one.items()} for one in feeds]
+    if samples is not None:
+        whole = [
+            {**latency.document(one, shapes), "samples": one.samples}
+            for one, shapes in zip(found, sizes, strict=True)
+        ]
+        _write(samples, documents.dumped({"results": whole}))
     if json:
-        typer.echo(documents.dumped({"latency": found, "inputs": _sizes(feeds)}))
-        return
-    calls = found.pop("calls")
-    parts = "   ".join(f"{name} {duration(value)}" for name, value in found.items())
-    console = tables.console()
-    console.print(_inputs(feeds), soft_wrap=True)
-    console.print(f"{parts}   ({calls:,} calls)")
+        each: list[Any] = [latency.document(*pair) for pair in zip(found, sizes, strict=True)]
+        typer.echo(documents.dumped({"results": each} if swept else each[0]))
+    elif not quiet:
+        latency.show(tables.console(), found, sizes)
 
 
-def _print_paired(found: Comparison, feeds: Feeds, json: bool) -> None:
-    from graphprune.report import documents, tables
-    from graphprune.report.numbers import duration
+def _check(verbose: bool, quiet: bool, path: Path | None) -> None:
+    """Refuses, before anything is measured, what would fail or contradict itself afterwards."""
+    options.check_loudness(verbose, quiet)
+    if path is not None and not path.parent.is_dir():
+        raise BadData("the samples cannot be written: there is no such folder", where=str(path))
 
-    if json:
-        typer.echo(documents.dumped({**found.to_dict(), "inputs": _sizes(feeds)}))
-        return
-    console = tables.console()
-    console.print(_inputs(feeds), soft_wrap=True)
-    for name, side in (("A", found.a), ("B", found.b)):
-        p50, p95 = duration(side.p50), duration(side.p95)
-        console.print(f"{name}  p50 {p50}   p95 {p95}   ({side.calls:,} calls)")
-    console.print(f"B is {found.sentence()}", soft_wrap=True)
-    console.print(found.noise_sentence(), soft_wrap=True)
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadData("the samples cannot be written", where=str(path), why=error.strerror) from (
+            error
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,6 +110,26 @@ def proof_feeds(
     Raises:
         BadData: The file does not fit the model.
     """
+    feeds = calibration_feeds(path, model, given)
+    if not feeds:
+        return ()
+    size = len(next(iter(feeds[0].values())))
+    return feeds[: max(1, PROOF_SAMPLES // size)]
+
+
+def calibration_feeds(
+    path: Path | None, model: Path, given: Mapping[str, tuple[int, ...]]
+) -> tuple[Feeds, ...]:
+    """All samples of a data file, as feeds of the model's batch size: views of the arrays.
+
+    Args:
+        path: An .npz file, or None for no data.
+        model: The model that takes them.
+        given: Shapes by input name, where the model leaves them open.
+
+    Raises:
+        BadData: The file does not fit the model.
+    """
     if path is None:
         return ()
     from graphprune.data import batches, load_feeds
@@ -129,7 +148,7 @@ def proof_feeds(
             where=str(path),
         )
     size = sizes.pop()
-    found = tuple(islice(batches(feeds, size, drop_last=True), max(1, PROOF_SAMPLES // size)))
+    found = tuple(batches(feeds, size, drop_last=True))
     if not found:
         raise BadData(f"the data hold less than one batch of {size}", where=str(path))
     return found

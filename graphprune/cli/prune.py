@@ -96,13 +96,14 @@ class _Decision:
             name: _amount(name, text) for name, text in self.wanted.items() if text is not None
         }
         plan = files.plan(self.plan) if self.plan is not None else None
-        feeds = files.proof_feeds(self.data, model, self.shapes)
         try:
             if plan is not None:
+                feeds = files.proof_feeds(self.data, model, self.shapes)
                 applied: Result = compiler.apply(model, plan, feeds=feeds, **common)
                 return applied
             given = {name: value for name, value in self.chosen.items() if value is not None}
-            pruned: Result = compiler.prune(model, data=feeds, **budget, **given, **common)
+            data = files.calibration_feeds(self.data, model, self.shapes)
+            pruned: Result = compiler.prune(model, data=data, **budget, **given, **common)
             return pruned
         except (BackendError, BackendUnavailable) as error:
             raise explained(error, model) from error

@@ -3,6 +3,8 @@
 Clocks drift, other work comes and goes, and the first to run may warm up the second. Timing all
 of A and then all of B adds that to the result. Here blocks of A and B of equal duration alternate
 in random order, each round gives one ratio of neighbours in time, and only the ratios are used.
+Where a second build of A runs along, the ratio of the two builds of A says how far from 1 two
+equal things come out, and widens the interval.
 """
 
 from __future__ import annotations
@@ -12,19 +14,23 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.special import stdtrit
 
-from graphprune.backends.base import Engine
+from graphprune.backends.base import Conditions, Engine
+from graphprune.backends.clock import Call, Clock, Timer, time_block
 from graphprune.data import Array
-from graphprune.measure.timing import Call, Clock, Latency, time_block
+from graphprune.measure.ratio import Floats, Verdict, drift, estimate, noise_within, verdict
+from graphprune.measure.timing import Latency
 
-Floats = npt.NDArray[np.float64]
-Verdict = Literal["faster", "slower", "same", "inconclusive"]
+Blocks = dict[str, list[list[float]]]
+"""Durations of single calls in seconds, by contestant and block: "a", "b", and "again"."""
+
+_STEADY, _FAIR = 0.01, 0.03
+_DRIFTED = 0.05
+_WIDE = 1.2
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Pairing:
     Attributes:
         seconds: Budget for all of it, warm-up included. It is exceeded only where calls are so
             slow that `min_rounds` rounds of one call each take longer.
-        warmup: Seconds each of the two runs before anything counts, at most a tenth of the
+        warmup: Seconds each contestant runs before anything counts, at most a tenth of the
             budget.
         block: Seconds a block lasts, shortened where the budget would allow few rounds.
         min_rounds: Rounds that are always made; fewer give no interval worth the name.
@@ -59,18 +65,24 @@ class Comparison:
     """What a paired measurement found about B, compared with A.
 
     Attributes:
-        speedup: Time of A over time of B, the median over the rounds: above 1, B is faster.
-        low: Lower end of the interval of the speedup.
+        speedup: Time of A over time of B, the winsorised geometric mean over the rounds: above
+            1, B is faster.
+        low: Lower end of the interval of the speedup, widened by the noise.
         high: Upper end of it.
-        noise: What A, paired with itself in the same way, shows as a difference: 0.01 is 1 %.
-            It knows of this run only, not of what another build of A would give.
-        verdict: "faster" or "slower" where the interval excludes 1 and the difference exceeds
-            the noise, "same" where the interval lies within the tolerance, else "inconclusive".
+        noise: What A, measured against A in the same way, shows as a difference: 0.01 is 1 %.
+            With a second build of A, how far its ratio came out from 1; without, what the two
+            halves of A's own blocks can differ by.
+        verdict: "faster" or "slower" where the interval excludes 1, "same" where it lies within
+            the tolerance, else "inconclusive".
         rounds: How many blocks of each were timed.
         seconds: How long the rounds took.
         a: Latency of A over all its calls.
         b: Latency of B over all its calls.
         confidence: Level of the interval.
+        drift: By how much A slowed down from the first half of the rounds to the second.
+        samples: The duration of every call, by contestant and block.
+        conditions: What both ran on, where engines were timed.
+        error: Largest relative error of an output, where outputs were compared first.
     """
 
     speedup: float
@@ -83,10 +95,18 @@ class Comparison:
     a: Latency
     b: Latency
     confidence: float
+    drift: float = 0.0
+    samples: Blocks = field(default_factory=dict, repr=False)
+    conditions: Conditions | None = None
+    error: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns all fields, ready for JSON."""
-        return asdict(self)
+        """Returns all fields but the samples, ready for JSON."""
+        plain = {one.name: getattr(self, one.name) for one in fields(self)}
+        del plain["samples"]
+        conditions = self.conditions.to_dict() if self.conditions else None
+        sides = {"a": self.a.to_dict(), "b": self.b.to_dict()}
+        return {**plain, **sides, "conditions": conditions}
 
     def sentence(self) -> str:
         """Says the result in one line."""
@@ -103,9 +123,22 @@ class Comparison:
 
     def noise_sentence(self) -> str:
         """Says in one line how far the machine can be trusted."""
-        word = "steady" if self.noise <= 0.01 else "fair" if self.noise <= 0.03 else "noisy"
-        text = f"{word} machine: paired with itself, A differs by up to {self.noise:.1%}"
-        if self.verdict == "inconclusive" or word == "noisy":
+        drifted = abs(self.drift) > _DRIFTED
+        wide = self.high > self.low * _WIDE
+        word = "steady" if self.noise <= _STEADY else "fair" if self.noise <= _FAIR else "noisy"
+        word = "noisy" if wide else word
+        told = (
+            "a second build of A differs by"
+            if "again" in self.samples
+            else ("paired with itself, A differs by up to")
+        )
+        text = f"{word} machine: {told} {self.noise:.1%}"
+        if drifted:
+            slower = "slower" if self.drift > 0 else "faster"
+            text += f"; it drifted: A became {abs(self.drift):.0%} {slower}"
+        if self.verdict == "inconclusive":
+            text += f"; interval {self.low:.2f} to {self.high:.2f}"
+        if self.verdict == "inconclusive" or word == "noisy" or drifted:
             text += "; measure for longer, or on an idle machine"
         return text
 
@@ -115,6 +148,7 @@ def compare(
     b: Call,
     options: Pairing | None = None,
     *,
+    again: Call | None = None,
     clock: Clock = time.perf_counter,
     progress: Callable[[float], None] | None = None,
 ) -> Comparison:
@@ -124,28 +158,12 @@ def compare(
         a: The baseline; returns when its work is done.
         b: The candidate.
         options: Durations, tolerance, seed.
+        again: A second build of A, to measure how far two equal things come out from another.
         clock: Returns the time in seconds.
         progress: Called after every round with the fraction of the budget that is spent.
     """
-    options = options or Pairing()
-    calls = {"a": a, "b": b}
-    order = random.Random(options.seed)
-    begin = clock()
-    for call in calls.values():
-        time_block(call, min(options.warmup, options.seconds / 10), clock)
-    block = min(options.block, options.seconds / (8 * options.min_rounds))
-    blocks: dict[str, list[list[float]]] = {"a": [], "b": []}
-    start = clock()
-    # The next round starts only if one like the last fits, so that the budget is kept.
-    last = 0.0
-    while len(blocks["a"]) < options.min_rounds or clock() + last - begin <= options.seconds:
-        round_begin = clock()
-        for which in order.sample("ab", 2):
-            blocks[which].append(time_block(calls[which], block, clock))
-        last = clock() - round_begin
-        if progress:
-            progress(min(1.0, (clock() - begin) / options.seconds))
-    return _summarize(blocks["a"], blocks["b"], clock() - start, options)
+    timers = [functools.partial(time_block, call, clock=clock) for call in (a, b, again) if call]
+    return compare_timers(*timers, options=options, clock=clock, progress=progress)
 
 
 def compare_engines(
@@ -154,6 +172,7 @@ def compare_engines(
     feeds: Mapping[str, Array],
     options: Pairing | None = None,
     *,
+    again: Engine | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Comparison:
     """Times engine B against engine A on the same inputs.
@@ -163,84 +182,83 @@ def compare_engines(
         b: The candidate; it takes the same inputs.
         feeds: One array an input. Zeros can run faster than data: see `random_feeds`.
         options: Durations, tolerance, seed.
+        again: A second build of A, to measure how far two equal things come out from another.
         progress: Called after every round with the fraction of the budget that is spent.
 
     Raises:
         BackendError: An engine fails on the inputs.
     """
-    return compare(
-        functools.partial(a.run, feeds),
-        functools.partial(b.run, feeds),
-        options,
-        progress=progress,
-    )
+    timers = [engine.timer(feeds) for engine in (a, b, again) if engine is not None]
+    return compare_timers(*timers, options=options, progress=progress)
 
 
-def _summarize(
-    blocks_a: list[list[float]], blocks_b: list[list[float]], seconds: float, options: Pairing
+def compare_timers(
+    *timers: Timer,
+    options: Pairing | None = None,
+    clock: Clock = time.perf_counter,
+    progress: Callable[[float], None] | None = None,
 ) -> Comparison:
-    """Turns the durations of single calls, by block, into a comparison."""
+    """Times blocks in turns.
+
+    Args:
+        *timers: Those of A, of B, and, where there is one, of a second build of A.
+        options: Durations, tolerance, seed.
+        clock: Returns the time in seconds, for the budget.
+        progress: Called after every round with the fraction of the budget that is spent.
+    """
+    options = options or Pairing()
+    contestants = dict(zip(("a", "b", "again"), timers, strict=False))
+    order = random.Random(options.seed)
+    begin = clock()
+    for timer in contestants.values():
+        timer(min(options.warmup, options.seconds / 10))
+    block = min(options.block, options.seconds / (4 * len(timers) * options.min_rounds))
+    blocks: Blocks = {name: [] for name in contestants}
+    start = clock()
+    # The next round starts only if one like the last fits, so that the budget is kept.
+    last = 0.0
+    while len(blocks["a"]) < options.min_rounds or clock() + last - begin <= options.seconds:
+        round_begin = clock()
+        for which in order.sample(list(contestants), len(contestants)):
+            blocks[which].append(contestants[which](block))
+        last = clock() - round_begin
+        if progress:
+            progress(min(1.0, (clock() - begin) / options.seconds))
+    return summarize(blocks, clock() - start, options)
+
+
+def summarize(blocks: Blocks, seconds: float, options: Pairing) -> Comparison:
+    """Turns the durations of single calls, by block, into a comparison.
+
+    Args:
+        blocks: Those of "a" and "b", and of "again" where there is one; as many of each.
+        seconds: How long it took to measure them.
+        options: Tolerance, level, seed.
+    """
     # Within a block the median: a call that was interrupted says nothing about the model.
-    log_a, log_b = (
-        np.log([max(float(np.median(block)), 1e-12) for block in blocks])
-        for blocks in (blocks_a, blocks_b)
-    )
-    ratios = log_a - log_b
+    logs: dict[str, Floats] = {
+        name: np.log([max(float(np.median(block)), 1e-12) for block in found])
+        for name, found in blocks.items()
+    }
     rng = np.random.default_rng(options.seed)
-    center = float(np.median(ratios))
-    half = _half_width(ratios, options, rng)
-    noise = _noise(log_a, options, rng)
-    verdict = _verdict(center, half, noise, options.same_within)
+    sampling = (options.confidence, options.resamples, rng)
+    center, half = estimate(logs["a"] - logs["b"], *sampling)
+    if "again" in logs:
+        noise = abs(estimate(logs["a"] - logs["again"], *sampling)[0])
+    else:
+        noise = noise_within(logs["a"], *sampling)
+    half += noise
     return Comparison(
         speedup=math.exp(center),
         low=math.exp(center - half),
         high=math.exp(center + half),
         noise=math.expm1(noise),
-        verdict=verdict,
-        rounds=len(ratios),
+        verdict=verdict(center, half, options.same_within),
+        rounds=len(logs["a"]),
         seconds=seconds,
-        a=Latency.of([call for block in blocks_a for call in block]),
-        b=Latency.of([call for block in blocks_b for call in block]),
+        a=Latency.of([call for block in blocks["a"] for call in block]),
+        b=Latency.of([call for block in blocks["b"] for call in block]),
         confidence=options.confidence,
+        drift=drift(logs["a"]),
+        samples=blocks,
     )
-
-
-def _half_width(ratios: Floats, options: Pairing, rng: np.random.Generator) -> float:
-    """Returns the half width of the interval of the median log ratio.
-
-    The standard error comes from a circular block bootstrap (Politis and Romano, "A circular
-    block-resampling procedure for stationary data", 1992), which keeps the correlation of
-    neighbouring rounds; the quantile is Student's with one degree of freedom fewer than there are
-    blocks. Simulated at 6 to 100 rounds, the 95 % interval held the truth in 93 to 99 % of runs
-    for normal, spiked and heavy-tailed noise, in 89 to 93 % for noise correlated by a half.
-    """
-    rounds = len(ratios)
-    length = round(rounds ** (1 / 3))
-    starts = rng.integers(0, rounds, (options.resamples, -(-rounds // length)))
-    index = (starts[:, :, None] + np.arange(length)) % rounds
-    resampled = ratios[index.reshape(options.resamples, -1)[:, :rounds]]
-    error = float(np.median(resampled, axis=1).std()) * math.sqrt(rounds / (rounds - 1))
-    freedom = max(2, rounds // length - 1)
-    return float(stdtrit(freedom, 0.5 + options.confidence / 2)) * error
-
-
-def _noise(log_a: Floats, options: Pairing, rng: np.random.Generator) -> float:
-    """Returns what comparing one half of A's blocks with the other would show.
-
-    Blocks are paired with their neighbours, as A and B are; which of a pair belongs to which half
-    is drawn again and again, and the figure is the quantile of the absolute median log ratio.
-    """
-    pairs = len(log_a) // 2
-    steps = log_a[0 : 2 * pairs : 2] - log_a[1 : 2 * pairs : 2]
-    signs = rng.choice(np.array([-1.0, 1.0]), (options.resamples, pairs))
-    halves = np.abs(np.median(signs * steps, axis=1))
-    return float(np.quantile(halves, options.confidence))
-
-
-def _verdict(center: float, half: float, noise: float, same_within: float) -> Verdict:
-    """Says what may be claimed, from log ratios; see `Comparison`."""
-    if abs(center) > max(half, noise):
-        return "faster" if center > 0 else "slower"
-    if abs(center) + half <= math.log1p(same_within):
-        return "same"
-    return "inconclusive"

@@ -1,14 +1,11 @@
-"""Timing one thing: blocks of calls, and the latency they sum up to."""
+"""The latency that durations of single calls sum up to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-
-Clock = Callable[[], float]
-Call = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -18,44 +15,32 @@ class Latency:
     Attributes:
         p50: Median, in seconds.
         p95: 95th percentile, in seconds.
+        p99: 99th percentile, in seconds.
+        mean: Mean, in seconds.
         calls: How many calls were timed.
     """
 
     p50: float
     p95: float
+    p99: float
+    mean: float
     calls: int
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Latency:
         """Sums up the durations of single calls, in seconds; there is at least one."""
-        p50, p95 = np.percentile(seconds, [50, 95])
-        return cls(float(p50), float(p95), len(seconds))
+        p50, p95, p99 = np.percentile(seconds, [50, 95, 99])
+        mean = float(np.mean(seconds))
+        return cls(float(p50), float(p95), float(p99), mean, len(seconds))
+
+    def throughput(self, batch: int) -> float:
+        """Returns samples a second, of calls one after the other.
+
+        Args:
+            batch: Samples a call.
+        """
+        return batch / self.mean
 
     def to_dict(self) -> dict[str, float]:
         """Returns the fields, ready for JSON."""
         return asdict(self)
-
-
-def time_block(call: Call, seconds: float, clock: Clock) -> list[float]:
-    """Calls again and again until a duration has passed, at least once.
-
-    Reading the clock twice a call costs about 0.1 microseconds, so calls of less than a few
-    microseconds cannot be told apart this way.
-
-    Args:
-        call: What is timed; it returns when the work is done.
-        seconds: How long the block lasts; the call running at its end is finished.
-        clock: Returns the time in seconds.
-
-    Returns:
-        The duration of each call, in seconds.
-    """
-    durations = []
-    begin = clock()
-    while True:
-        start = clock()
-        call()
-        end = clock()
-        durations.append(end - start)
-        if end - begin >= seconds:
-            return durations

@@ -17,7 +17,7 @@ from graphprune.passes.allocate import Problem, allocate, fit
 from graphprune.passes.score import score
 from graphprune.passes.select import select
 from graphprune.plan import Plan, Source
-from graphprune.scores import Scores
+from graphprune.scores import Guarantee, Scores, Widths
 
 T = TypeVar("T")
 Stage = Callable[[str], None]
@@ -58,6 +58,7 @@ class Decided(Generic[N, T]):
         alive: Whether each unit lives.
         narrowed: The rewritten model.
         notes: What became different from what was asked.
+        guarantees: What the widths promise, where the allocation knows.
     """
 
     inspection: Inspection[N]
@@ -65,6 +66,7 @@ class Decided(Generic[N, T]):
     alive: Alive
     narrowed: T
     notes: tuple[str, ...]
+    guarantees: tuple[Guarantee, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +114,7 @@ def decide(
     # Once: data may be an iterator, and groups that are given up change no other group's scores.
     scores = score(options.criterion, inspection.coupling, question.evidence, options.seed)
     while True:
-        plan, alive, remarks = _widths(inspection, question, scores)
+        plan, alive, widths = _widths(inspection, question, scores)
         question.say("rewriting the graph")
         try:
             narrowed = rewrite(inspection, alive)
@@ -121,13 +123,14 @@ def decide(
             notes += (f"{', '.join(names)} kept whole: {error.where}: {error.why}",)
             _require_groups(inspection, question.source)
             continue
-        return Decided(inspection, plan, alive, narrowed, notes + remarks)
+        notes += scores.notes + widths.notes
+        return Decided(inspection, plan, alive, narrowed, notes, widths.guarantees)
 
 
 def _widths(
     inspection: Inspection[Any], question: Question, scores: Scores
-) -> tuple[Plan, Alive, tuple[str, ...]]:
-    """Allocate, select: the plan, the units that live, remarks on the widths."""
+) -> tuple[Plan, Alive, Widths]:
+    """Allocate, select: the plan, the units that live, the widths."""
     coupling, options, seed = inspection.coupling, question.options, question.options.seed
     question.say(f"choosing widths ({options.allocation})")
     costs = inspection.cost_model
@@ -150,7 +153,7 @@ def _widths(
         seed=seed,
         origins=question.origins,
     )
-    return plan, alive, widths.notes
+    return plan, alive, widths
 
 
 def _require_groups(inspection: Inspection[Any], source: Source) -> None:

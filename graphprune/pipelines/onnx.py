@@ -13,6 +13,7 @@ from graphprune.frontends.onnx.origins import origins
 from graphprune.groups import Alive
 from graphprune.inspection import Inspection, Model, inspect_onnx
 from graphprune.ir.graph import Shape
+from graphprune.observation import ObservedOnnx
 from graphprune.passes.narrow import Narrowed, narrow
 from graphprune.passes.verify import Proof, Trial, verify
 from graphprune.pipelines.deciding import Decided, Options, Question, Stage, decide
@@ -21,7 +22,12 @@ from graphprune.result import METADATA_KEY, Result, embedded_plan
 
 
 def prune(
-    model: Model, budget: Budget, options: Options, feeds: Sequence[Feeds], say: Stage
+    model: Model,
+    budget: Budget,
+    options: Options,
+    feeds: Sequence[Feeds],
+    say: Stage,
+    data: Sequence[Feeds] = (),
 ) -> Result:
     """Narrow a model to a budget and prove the result.
 
@@ -31,10 +37,13 @@ def prune(
         options: How to decide.
         feeds: Inputs to prove the result on, besides random ones.
         say: Told the name of every stage as it begins.
+        data: Batches for criteria that look at activations.
     """
     say("finding coupled channels")
     found = inspect_onnx(model, shapes=options.shapes, keep=options.keep, exact=options.exact)
-    evidence = Evidence(found.lowered.contents, missing="prune the nn.Module: data=, loss=")
+    observer = ObservedOnnx(found.lowered, data) if data else None
+    missing = "give calibration batches: data=, or --data FILE.npz; gradients need the nn.Module"
+    evidence = Evidence(found.lowered.contents, observer, missing)
     source, named = _source(found.lowered.model), origins(found.lowered)
     question = Question(budget, options, source, evidence, say, origins=named)
     decided = decide(found, question, _rewrite)
@@ -95,4 +104,4 @@ def _finish(decided: Decided[Lowered, Narrowed], trial: Trial | None, say: Stage
     say("proving the result")
     proof = verify(found.lowered, found.coupling, alive, labelled, trial)
     cost = (found.cost_model.full, found.cost_model.exact(alive))
-    return Result(found, plan, labelled, alive, proof, cost, decided.notes)
+    return Result(found, plan, labelled, alive, proof, cost, decided.notes, decided.guarantees)

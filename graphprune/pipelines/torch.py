@@ -159,7 +159,9 @@ def _finish(
     notes = decided.notes
     if narrowed.form == "graph":
         notes += tuple(f"became a GraphModule: {reason}" for reason in narrowed.why)
-    return ModuleResult(found, decided.plan, narrowed, alive, proof, cost, notes)
+    return ModuleResult(
+        found, decided.plan, narrowed, alive, proof, cost, notes, decided.guarantees
+    )
 
 
 def source_of(module: Any) -> Source:

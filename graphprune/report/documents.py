@@ -102,6 +102,7 @@ def result_document(result: Result, sizes: tuple[int, int] | None) -> dict[str, 
         "method": dict(result.plan.method),
         "seed": result.plan.seed,
         "groups": [asdict(group) for group in result.plan.groups],
+        "guarantees": [asdict(guarantee) for guarantee in result.guarantees],
         "proof": result.proof.to_dict(),
         "notes": list(result.notes),
     }

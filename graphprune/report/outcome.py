@@ -10,7 +10,7 @@ from rich.console import Console
 
 from graphprune.measure.paired import Comparison
 from graphprune.passes.verify import Proof
-from graphprune.report import latency, proofs, tables
+from graphprune.report import guarantees, latency, proofs, tables
 from graphprune.result import Result, plan_path
 
 
@@ -45,13 +45,15 @@ def show(
     Args:
         console: Where to.
         outcome: What to report.
-        verbose: List the widths of all groups.
+        verbose: List the widths of all groups, and what they promise where that is known.
         more: Further lines of the table: name, before, after, change.
     """
     result, timing = outcome.result, outcome.timing
     if verbose:
         console.print(tables.widths_table(result.plan.groups))
         console.print()
+        if result.guarantees:
+            _show_guarantees(console, result)
     cells = latency.cells(timing) if timing else None
     table = tables.cost_table(*result.cost, outcome.sizes, cells)
     for row in more:
@@ -67,6 +69,13 @@ def show(
         console.print(f"note: {note}", soft_wrap=True)
     if outcome.output:
         console.print(f"wrote {outcome.output} and {plan_path(outcome.output)}", soft_wrap=True)
+
+
+def _show_guarantees(console: Console, result: Result) -> None:
+    console.print(guarantees.guarantees_table(result.guarantees, result.plan.groups))
+    for line in guarantees.guarantee_lines(result.guarantees):
+        console.print(line, soft_wrap=True)
+    console.print()
 
 
 def show_proof(console: Console, proof: Proof) -> None:

@@ -1,6 +1,6 @@
 """Allocate: how many units every group keeps. One policy a file."""
 
-from graphprune.passes.allocate import global_, uniform
+from graphprune.passes.allocate import global_, pfp, uniform
 from graphprune.passes.allocate.fill import fit, grow
 from graphprune.passes.allocate.problem import Problem
 from graphprune.passes.allocate.registry import POLICIES, Policy, allocate, policies, policy
@@ -15,6 +15,7 @@ __all__ = [
     "fit",
     "global_",
     "grow",
+    "pfp",
     "policies",
     "policy",
     "step",

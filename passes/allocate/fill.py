@@ -70,7 +70,7 @@ def fit(
     """
     kept, shrunk = dict(widths.kept), dict[str, str]()
     while True:
-        current = Widths(kept, widths.notes + tuple(shrunk.values()))
+        current = Widths(kept, widths.notes + tuple(shrunk.values()), widths.guarantees)
         alive = choose(current)
         cost = problem.model.exact(alive)
         over = problem.bounds.exceeded(cost)

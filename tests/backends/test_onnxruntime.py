@@ -146,3 +146,89 @@ def test_absence_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.fix == "pip install 'graphprune[onnxruntime]'"
     with pytest.raises(BackendUnavailable):
         OnnxRuntime().build(linear())
+
+
+def test_times_are_seconds_of_single_calls() -> None:
+    with closing(OnnxRuntime().build(linear(), threads=1)) as engine:
+        durations = engine.time(ones(), seconds=0.02, warmup=0.0)
+        assert len(durations) > 1
+        assert all(0 < duration < 1 for duration in durations)
+        timer = engine.timer(ones())
+        with pytest.raises(BackendError, match="cannot run the model"):
+            engine.timer({"x": np.ones((1, 3), np.float32)})
+    with pytest.raises(BackendError, match="this engine is closed"):
+        timer(0.01)
+
+
+def test_conditions_state_what_was_built() -> None:
+    stated = OnnxRuntime().build(linear(), threads=1).conditions
+    assert (stated.backend, stated.device, stated.precision) == ("onnxruntime", "cpu", "fp32")
+    assert stated.threads == 1
+    assert OnnxRuntime().build(linear()).conditions.threads == base.cores()
+
+
+def test_a_profile_names_every_node() -> None:
+    model = linear(("Gemm", "Relu", "Sigmoid"))
+    for at, node in enumerate(model.graph.node):
+        node.name = f"n{at}"
+    engine = OnnxRuntime(optimization="none").build(model, threads=1)
+    found = engine.profile(ones(), seconds=0.02)
+    assert list(found) == ["n0", "n1", "n2"]
+    assert all(0 <= value < 1 for value in found.values())
+    engine.close()
+    with pytest.raises(BackendError, match="this engine is closed"):
+        engine.profile(ones())
+
+
+def test_shapes_fix_symbolic_sizes() -> None:
+    engine = OnnxRuntime().build(linear(), shapes={"x": (3, 4)})
+    assert engine.inputs == (InputSpec("x", (3, 4), np.dtype("float32")),)
+    assert engine.run(ones(3))["y"].shape == (3, 2)
+    with pytest.raises(BackendError, match="cannot run the model"):
+        engine.run(ones(2))
+
+
+def test_half_precision_keeps_inputs_and_outputs() -> None:
+    model = linear()
+    third = np.full((2, 4), 1 / 3, np.float32)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(third, "w"))
+    engine = OnnxRuntime().build(model, precision="fp16")
+    feeds = ones()
+    found = engine.run(feeds)["y"]
+    assert found.dtype == np.float32
+    assert engine.conditions.precision == "fp16"
+    exact = OnnxRuntime().build(model).run(feeds)["y"]
+    assert 0 < abs(float(found[0, 0] - exact[0, 0])) < 1e-3
+    assert model.graph.initializer[0].data_type == TensorProto.FLOAT
+
+
+def test_what_cannot_be_converted_is_refused() -> None:
+    with pytest.raises(BackendError, match="onnxruntime builds no bf16 engine here"):
+        OnnxRuntime().build(linear(), precision="bf16")
+    weights = {"w": np.ones((2, 4), np.float32)}
+    with pytest.raises(BackendError, match="weights that are shared cannot be converted"):
+        OnnxRuntime(weights=weights).build(linear(), precision="fp16")
+
+
+def test_an_absent_provider_names_what_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(runtime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(BackendUnavailable) as caught:
+        base.get("onnxruntime", provider="cuda")
+    assert caught.value.why == (
+        "the installed ONNX Runtime has no CUDAExecutionProvider, only CPUExecutionProvider"
+    )
+    assert caught.value.fix == "pip install 'onnxruntime-gpu'"
+
+
+def test_a_provider_that_does_not_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession
+    monkeypatch.setattr(runtime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(
+        runtime,
+        "InferenceSession",
+        lambda source, options, providers: session(source, providers=["CPUExecutionProvider"]),
+    )
+    with pytest.raises(BackendError, match="CUDAExecutionProvider did not start"):
+        OnnxRuntime(provider="cuda").build(linear())

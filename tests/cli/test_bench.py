@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.cli.running import DIGITS, document, net, run, saved
@@ -51,3 +52,48 @@ def test_models_that_cannot_be_run(tmp_path: Path) -> None:
     assert result.stderr.startswith("BackendError: cannot build a session")
     assert run("bench", DIGITS, "--seconds", "0").exit_code == 2
     assert run("bench", DIGITS, "--threads", "0").exit_code == 2
+
+
+def test_a_sweep_of_batch_sizes() -> None:
+    found = document(run("bench", DIGITS, DIGITS, *SHORT, "--batch", "1,4", "--json"))["results"]
+    assert [one["inputs"]["images"][0] for one in found] == [1, 4]
+    assert all(one["low"] <= one["speedup"] <= one["high"] for one in found)
+    assert run("bench", DIGITS, *SHORT, "--batch", "1,4").stdout.count("samples/s") == 2
+
+
+def test_outputs_are_compared_first() -> None:
+    found = document(run("bench", DIGITS, *SHORT, "--json"))
+    assert 0 <= found["error"] < 1e-5
+    assert found["conditions"]["backend"] == "onnxruntime"
+    assert document(run("bench", DIGITS, *SHORT, "--no-check", "--json"))["error"] is None
+
+
+def test_half_precision() -> None:
+    found = document(run("bench", DIGITS, *SHORT, "--fp16", "--json"))
+    assert found["conditions"]["precision"] == "fp16"
+    assert found["error"] < 2e-2
+    refused = run("bench", DIGITS, *SHORT, "--bf16")
+    assert refused.exit_code == 2
+    assert "onnxruntime builds no bf16 engine" in refused.stderr
+
+
+def test_an_engine_in_a_process_of_its_own() -> None:
+    found = document(run("bench", DIGITS, DIGITS, *SHORT, "--isolated", "--json"))
+    assert found["rounds"] >= 6
+    assert run("bench", DIGITS, "--limit", "1").exit_code == 2
+
+
+def test_samples_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "samples.json"
+    assert run("bench", DIGITS, DIGITS, *SHORT, "--samples", path, "-q").stdout == ""
+    [found] = json.loads(path.read_text())["results"]
+    assert set(found["samples"]) == {"a", "b", "again"}
+    assert len(found["samples"]["a"]) == found["rounds"]
+    refused = run("bench", DIGITS, *SHORT, "--samples", tmp_path / "absent" / "x.json")
+    assert refused.stderr.startswith("BadData: the samples cannot be written")
+
+
+def test_backends_that_cannot_be_used() -> None:
+    result = run("bench", DIGITS, "--backend", "crystal")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("BackendUnavailable: there is no backend named 'crystal'")

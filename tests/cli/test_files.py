@@ -44,6 +44,14 @@ def test_proof_feeds_are_cut_to_the_batch_size() -> None:
     assert files.proof_feeds(None, DIGITS, {}) == ()
 
 
+def test_calibration_feeds_are_all_of_a_file() -> None:
+    feeds = files.calibration_feeds(DEMO / "calibration.npz", DIGITS, {"images": (100, 1, 8, 8)})
+    assert [len(feed["images"]) for feed in feeds] == [100, 100]
+    feeds = files.calibration_feeds(DEMO / "calibration.npz", DIGITS, {})
+    assert len(feeds) == 256
+    assert files.calibration_feeds(None, DIGITS, {}) == ()
+
+
 def test_proof_feeds_need_one_batch(tmp_path: Path) -> None:
     np.savez(tmp_path / "few.npz", images=np.zeros((2, 1, 8, 8), np.float32))
     with pytest.raises(BadData, match="less than one batch of 4"):

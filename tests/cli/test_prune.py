@@ -80,6 +80,20 @@ def test_data_are_run_in_the_proof(tmp_path: Path) -> None:
     assert found["proof"]["masked"]["runs"] == 10
 
 
+def test_sensitivities_are_measured_on_data(tmp_path: Path) -> None:
+    words: list[object] = ["prune", DIGITS, "-o", tmp_path / "out.onnx", "--macs", "0.5"]
+    words += ["--no-bench", "--criterion", "pfp", "--allocation", "pfp"]
+    assert "criterion 'pfp' needs data" in run(*words).stderr
+    words += ["--data", DEMO / "calibration.npz"]
+    found = document(run(*words, "--json"))
+    assert found["proof"]["ok"] is True
+    assert found["cost"]["after"]["macs"] <= 0.5 * found["cost"]["before"]["macs"]
+    assert len(found["guarantees"]) == len(found["groups"])
+    shown = run(*words, "--verbose", "--overwrite").stdout
+    assert "group  sensitivity  " in shown
+    assert "epsilon is heuristic" in shown
+
+
 def test_a_plan_can_be_applied_again(tmp_path: Path, model: Path) -> None:
     first, second = tmp_path / "first.onnx", tmp_path / "second.onnx"
     assert run("prune", model, "-o", first, "--macs", "0.5", "--no-bench").exit_code == 0

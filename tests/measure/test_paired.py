@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
+from graphprune.backends.base import Conditions, Engine
 from graphprune.data import Array, InputSpec
 from graphprune.measure.paired import Comparison, Pairing, compare, compare_engines
 from graphprune.measure.timing import Latency
@@ -138,7 +139,7 @@ def test_a_constant_clock_step_gives_an_exact_result() -> None:
 
 
 def test_sentences_and_dict() -> None:
-    latency = Latency(0.001, 0.002, 10)
+    latency = Latency(0.001, 0.002, 0.003, 0.001, 10)
     found = Comparison(1.5, 1.4, 1.6, 0.005, "faster", 40, 9.5, latency, latency, 0.95)
     assert found.sentence() == (
         "1.50x faster: speedup 1.500, 95% interval 1.400 to 1.600 over 40 rounds"
@@ -147,17 +148,67 @@ def test_sentences_and_dict() -> None:
     slower = Comparison(0.5, 0.45, 0.55, 0.02, "slower", 40, 9.5, latency, latency, 0.95)
     assert slower.sentence().startswith("2.00x slower: speedup 0.500")
     copy = json.loads(json.dumps(found.to_dict()))
-    assert copy["a"] == {"p50": 0.001, "p95": 0.002, "calls": 10}
+    assert copy["a"] == {"p50": 0.001, "p95": 0.002, "p99": 0.003, "mean": 0.001, "calls": 10}
     assert copy["verdict"] == "faster"
 
 
-class CountingEngine:
+def test_a_build_of_the_same_model_that_differs_widens_the_interval() -> None:
+    machine = Machine(quiet)
+    luck = 1.05
+    a, b = machine.work("a", 0.004 * luck), machine.work("b", 0.004)
+    alone = compare(a, b, Pairing(seconds=5.0), clock=machine.clock)
+    assert alone.verdict == "faster"
+    again = machine.work("again", 0.004)
+    found = compare(a, b, Pairing(seconds=5.0), again=again, clock=machine.clock)
+    assert found.noise == pytest.approx(luck - 1, rel=0.1)
+    assert found.verdict == "inconclusive"
+    assert found.low < 1 < found.high
+    assert found.high / found.low > luck**2
+    assert machine.log.count("again") > 6
+    assert f"a second build of A differs by {found.noise:.1%}; " in found.noise_sentence()
+
+
+def test_equal_builds_do_not_hide_a_difference() -> None:
+    machine = Machine(spiked)
+    a, b, again = (machine.work(name, 2e-3 * cost) for name, cost in (("a", 2), ("b", 1), ("c", 2)))
+    found = compare(a, b, Pairing(seconds=5.0), again=again, clock=machine.clock)
+    assert found.verdict == "faster"
+    assert found.low <= 2.0 <= found.high
+    assert found.high / found.low < 1.02
+
+
+def test_a_machine_that_drifts_is_named() -> None:
+    found = measure(drifting, 0.004, 0.004)
+    assert 0.1 < found.drift < 1.0
+    assert f"; it drifted: A became {found.drift:.0%} slower; " in found.noise_sentence()
+    assert abs(measure(quiet, 0.004, 0.004).drift) < 0.01
+
+
+def test_an_open_verdict_names_its_interval() -> None:
+    found = measure(wild, 0.004, 0.0038, seconds=1)
+    assert found.verdict == "inconclusive"
+    assert found.noise_sentence().startswith("noisy machine: ")
+    assert f"interval {found.low:.2f} to {found.high:.2f}" in found.noise_sentence()
+
+
+def test_every_sample_is_kept() -> None:
+    found = measure(quiet, 0.004, 0.002, seconds=1)
+    assert {name: len(blocks) for name, blocks in found.samples.items()} == {
+        "a": found.rounds,
+        "b": found.rounds,
+    }
+    calls = [call for block in found.samples["b"] for call in block]
+    assert Latency.of(calls) == found.b
+    assert "samples" not in found.to_dict()
+
+
+class CountingEngine(Engine):
     """An engine whose run only notes the inputs it got."""
 
-    inputs = (InputSpec("x", (1,), np.dtype("float32")),)
-    outputs = ("y",)
-
     def __init__(self) -> None:
+        self.inputs = (InputSpec("x", (1,), np.dtype("float32")),)
+        self.outputs = ("y",)
+        self.conditions = Conditions("counting", "1", "cpu", "fp32", 1)
         self.seen: list[Mapping[str, Array]] = []
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -165,13 +216,14 @@ class CountingEngine:
         return {"y": feeds["x"]}
 
     def close(self) -> None:
-        pass
+        """There is nothing to give back."""
 
 
 def test_engines_get_the_same_inputs() -> None:
     a, b = CountingEngine(), CountingEngine()
     feeds = {"x": np.ones(1, dtype=np.float32)}
-    found = compare_engines(a, b, feeds, Pairing(seconds=0.05))
+    again = CountingEngine()
+    found = compare_engines(a, b, feeds, Pairing(seconds=0.05), again=again)
     assert found.rounds >= 6
-    assert a.seen
-    assert all(one is feeds for one in (*a.seen, *b.seen))
+    assert all(engine.seen for engine in (a, b, again))
+    assert all(one is feeds for one in (*a.seen, *b.seen, *again.seen))

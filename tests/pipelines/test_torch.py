@@ -222,3 +222,13 @@ def test_what_is_not_proven_is_not_written(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(NotEquivalent):
         graphprune.export(module, example, tmp_path / "small.onnx", channels=0.5)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sensitivities_are_measured_by_running_the_module() -> None:
+    module, x = network("u_net")
+    how: dict[str, Any] = {"criterion": "pfp", "allocation": "pfp", "data": [x, x + 1]}
+    result = graphprune.prune(module, x, macs=0.5, **how)
+    assert result.proof.ok
+    assert result.cost[1].macs <= result.cost[0].macs / 2
+    assert [found.group for found in result.guarantees] == [g.name for g in result.groups]
+    assert any("sensitivities are over 4 data points" in note for note in result.notes)

@@ -65,7 +65,7 @@ def test_rounding_is_noted_where_it_moves_a_width() -> None:
 
 
 def test_no_bound_leaves_everything() -> None:
-    for name in policies():
+    for name in set(policies()) - {"pfp"}:  # which takes sensitivities only
         assert allocate(name, problem(chain(8, 5), Budget())).kept == {"g1": 8, "g2": 5}
 
 

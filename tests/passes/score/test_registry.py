@@ -22,7 +22,7 @@ def test_an_unknown_criterion_lists_the_known_ones() -> None:
     coupling = chain(4)
     with pytest.raises(BadData, match="no criterion is called 'l3'") as caught:
         score("l3", coupling, random_tensors(coupling).__getitem__)
-    assert "l1, l2, random" in str(caught.value)
+    assert f"choose one of: {', '.join(criteria())}" in str(caught.value)
     with pytest.raises(BadData, match="criterion 'l2' has no option 'p'"):
         score("l2", coupling, random_tensors(coupling).__getitem__, p=3)
 
