@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from graphprune.errors import BadData
 from graphprune.evidence import Array, Evidence
 from graphprune.groups import Coupling, Ids
 from graphprune.passes.score.unfold import Pieces, unfold
@@ -38,8 +39,10 @@ def grams(
         could be looked into. Notes on such readers.
 
     Raises:
-        BadData: There are no data.
+        BadData: There are no data, or nothing is to be sampled.
     """
+    if samples < 1:
+        raise BadData(f"{criterion}: samples is {samples}", fix="give a positive number")
     watched, rng = watch(coupling, evidence, criterion), np.random.default_rng(seed)
     sums = {group.name: np.zeros((group.units.size,) * 2) for group in coupling}
     owner, place = _places(coupling)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphprune.errors import BadData
 from graphprune.evidence import Evidence
 from graphprune.groups import Coupling
 from graphprune.passes.score.contributions import grams
@@ -38,20 +37,11 @@ class Lasso:
 
     samples: int = 10
 
-    def __post_init__(self) -> None:
-        """Refuses to sample nothing.
-
-        Raises:
-            BadData: ``samples`` is not positive.
-        """
-        if self.samples < 1:
-            raise BadData(f"samples is {self.samples}", fix="give a positive number")
-
     def __call__(self, coupling: Coupling, evidence: Evidence, seed: int) -> Scores:
         """Scores the units of every group; equal seeds sample the same results.
 
         Raises:
-            BadData: There are no data.
+            BadData: There are no data, or nothing is to be sampled.
         """
         found, notes = grams(coupling, evidence, "lasso", self.samples, seed)
         scores = {g.name: _taken_up(found[g.name]).reshape(g.units.shape) for g in coupling}
