@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: test demo lint zoo clean
+.PHONY: test demo lint slow zoo clean
 
 test: lint
 	$(BIN)/python -m pytest -n 2
@@ -13,6 +13,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow
 
 zoo: $(VENV)/.test
 	$(BIN)/python -m pytest -m zoo
