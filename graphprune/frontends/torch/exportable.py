@@ -25,8 +25,8 @@ def respell(program: Any) -> None:
         for node in list(part.graph.nodes):
             if node.target in _VIEWS and node.args[0].target in _ORDERS:
                 _lay_out(node)
-            elif node.target is _ATTENTION and len(node.args) == 3:
-                _merge_batches(node)
+            elif node.target is _ATTENTION:
+                _four_axes(node)
         part.recompile()
 
 
@@ -44,26 +44,30 @@ def _lay_out(view: Any) -> None:
     view.replace_input_with(source, copied)
 
 
-def _merge_batches(attention: Any) -> None:
-    """Make one batch of several leading axes, and several of it afterwards."""
+def _four_axes(attention: Any) -> None:
+    """Give an attention the four axes that the exporter takes, and its result those it had."""
     value = attention.meta["val"]
-    extra = value.ndim - _RANK
-    inner = list(value.shape[1:])
-    masked = attention.kwargs.get("attn_mask") is not None
-    if extra < 1 or masked or not all(isinstance(size, int) for size in inner):
-        return
-    graph, users = attention.graph, list(attention.users)
-    with graph.inserting_before(attention):
-        merged = [
-            graph.call_function(_ATEN.flatten.using_ints, (operand, 0, extra))
-            for operand in attention.args
-        ]
-    for one, operand in zip(merged, attention.args, strict=True):
-        one.meta["val"] = operand.meta["val"].flatten(0, extra)
-    attention.args = tuple(merged)
-    attention.meta["val"] = value.flatten(0, extra)
+    mask = len(attention.args) > 3 or attention.kwargs.get("attn_mask") is not None
+    if value.ndim == _RANK - 1:
+        # Masks broadcast from the right, so that they fit as they are.
+        _around(attention, (_ATEN.unsqueeze.default, 0), (_ATEN.squeeze.dim, 0))
+    elif value.ndim > _RANK and not mask and all(isinstance(n, int) for n in value.shape[1:]):
+        merged = (_ATEN.flatten.using_ints, 0, value.ndim - _RANK)
+        _around(attention, merged, (_ATEN.reshape.default, [-1, *value.shape[1:]]))
+
+
+def _around(attention: Any, before: tuple[Any, ...], after: tuple[Any, ...]) -> None:
+    """Call an operator on queries, keys and values, and another on the result."""
+    graph, users, value = attention.graph, list(attention.users), attention.meta["val"]
+    operands = []
+    for operand in attention.args[:3]:
+        with graph.inserting_before(attention):
+            operands.append(graph.call_function(before[0], (operand, *before[1:])))
+        operands[-1].meta["val"] = before[0](operand.meta["val"], *before[1:])
+    attention.args = (*operands, *attention.args[3:])
+    attention.meta["val"] = before[0](value, *before[1:])
     with graph.inserting_after(attention):
-        parted = graph.call_function(_ATEN.reshape.default, (attention, [-1, *inner]))
-    parted.meta["val"] = value
+        result = graph.call_function(after[0], (attention, *after[1:]))
+    result.meta["val"] = value
     for user in users:
-        user.replace_input_with(attention, parted)
+        user.replace_input_with(attention, result)

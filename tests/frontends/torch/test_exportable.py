@@ -32,6 +32,17 @@ def test_attention_over_several_leading_axes(tmp_path: Path) -> None:
     assert error < 1e-5
 
 
+def test_attention_whose_heads_are_part_of_the_batch(tmp_path: Path) -> None:
+    def forward(net: Any, x: Any) -> Any:
+        q, k, v = net.qkv(x).unflatten(-1, (3, 2, 4)).permute(2, 0, 3, 1, 4).flatten(1, 2)
+        found = F.scaled_dot_product_attention(q, k, v, attn_mask=net.mask)
+        return found.unflatten(0, (-1, 2)).transpose(1, 2).flatten(2)
+
+    mask = torch.nn.Parameter(tensor(5, 5))
+    qkv = torch.nn.Linear(8, 24)
+    assert exported(forward, tensor(2, 5, 8), tmp_path, qkv=qkv, mask=mask) < 1e-5
+
+
 def test_a_view_of_attention_with_a_mask(tmp_path: Path) -> None:
     """The exporter decomposes it, and what comes out lies in another order."""
 
