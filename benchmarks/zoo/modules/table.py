@@ -84,6 +84,7 @@ def _summary(done: Mapping[tuple[str, str], Figures], keys: list[str]) -> str:
     theirs = [done[("rival", key)] for key in keys if ("rival", key) in done]
     good = {found["key"] for found in ours if green(found)}
     rival = {found["key"] for found in theirs if green(found)}
+    tried = {found["key"] for found in ours} & {found["key"] for found in theirs}
     own = sum(found.get("form") == "module" for found in ours)
     both = sorted(good & rival)
     ratios = [_ratio(done[("ours", key)], done[("rival", key)]) for key in both]
@@ -91,9 +92,9 @@ def _summary(done: Mapping[tuple[str, str], Figures], keys: list[str]) -> str:
     middle = f"{median(known):.2f}" if known else "–"
     return (
         f"{len(ours)} of {len(keys)} networks were run: {len(good)} green, {own} in their own "
-        f"class. torch-pruning 1.6.1: {len(theirs)} run, {len(rival)} green. Green here and not "
-        f"there: {len(good - rival)}; there and not here: {len(rival - good)}"
-        f"{_names(rival - good)}. Median ratio of the processor seconds where both are green "
+        f"class. torch-pruning 1.6.1: {len(theirs)} run, {len(rival)} green. Of {len(tried)} that "
+        f"both were run on, green here and not there: {len(tried & good - rival)}; there and not "
+        f"here: {len(tried & rival - good)}{_names(tried & rival - good)}. Median ratio of the processor seconds where both are green "
         f"(theirs / ours, {len(known)} networks): {middle}.\n"
     )
 
