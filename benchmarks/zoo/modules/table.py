@@ -94,8 +94,8 @@ def _summary(done: Mapping[tuple[str, str], Figures], keys: list[str]) -> str:
         f"{len(ours)} of {len(keys)} networks were run: {len(good)} green, {own} in their own "
         f"class. torch-pruning 1.6.1: {len(theirs)} run, {len(rival)} green. Of {len(tried)} that "
         f"both were run on, green here and not there: {len(tried & good - rival)}; there and not "
-        f"here: {len(tried & rival - good)}{_names(tried & rival - good)}. Median ratio of the processor seconds where both are green "
-        f"(theirs / ours, {len(known)} networks): {middle}.\n"
+        f"here: {len(tried & rival - good)}{_names(tried & rival - good)}. Median "
+        f"ratio of the processor seconds where both are green (theirs / ours, {len(known)} networks): {middle}.\n"
     )
 
 
