@@ -21,8 +21,7 @@ def grams(
 
     A result of a reader, at one position and of one filter, is the sum of its channels'
     contributions (and of its bias). With ``A`` the matrix of contributions, one row a sampled
-    result and one column a unit, this is ``A^T A``: all that least squares on channels need, and
-    as small as a group however many data there are.
+    result and one column a unit, this is ``A^T A``: all that least squares on channels need.
 
     Source: Luo et al., "ThiNet: A Filter Level Pruning Method for Deep Neural Network
     Compression", ICCV 2017, section 3.2.1, collecting training examples.
@@ -31,12 +30,11 @@ def grams(
         coupling: The groups.
         evidence: The weights, and an observer.
         criterion: Its name, for messages.
-        samples: Results of every reader that are sampled for each data point, about.
+        samples: Results of every reader sampled for each data point, about.
         seed: Of the sampling.
 
     Returns:
-        ``(units, units)`` by group, rows of units one after the other; zeros where no reader
-        could be looked into. Notes on such readers.
+        ``(units, units)`` by group, zeros where no reader could be looked into; notes on these.
 
     Raises:
         BadData: There are no data, or nothing is to be sampled.

@@ -95,7 +95,8 @@ def _summary(done: Mapping[tuple[str, str], Figures], keys: list[str]) -> str:
         f"class. torch-pruning 1.6.1: {len(theirs)} run, {len(rival)} green. Of {len(tried)} that "
         f"both were run on, green here and not there: {len(tried & good - rival)}; there and not "
         f"here: {len(tried & rival - good)}{_names(tried & rival - good)}. Median "
-        f"ratio of the processor seconds where both are green (theirs / ours, {len(known)} networks): {middle}.\n"
+        f"ratio of the processor seconds where both are green (theirs / ours, {len(known)} "
+        f"networks): {middle}.\n"
     )
 
 
