@@ -11,7 +11,7 @@ import torch
 
 from graphprune.budget import Budget
 from graphprune.evidence import Evidence
-from graphprune.frontends.torch import TracedModule
+from graphprune.frontends.torch import Observed, TracedModule
 from graphprune.frontends.torch.modes import evaluating, set_modes
 from graphprune.groups import Alive
 from graphprune.inspection import Inspection, inspect_module
@@ -100,11 +100,7 @@ def evidence_of(
         data: Batches, or None.
         loss: For gradients.
     """
-    observer = None
-    if data is not None:
-        from graphprune.frontends.torch import Observed
-
-        observer = Observed(found.lowered, data, loss)
+    observer = None if data is None else Observed(found.lowered, data, loss)
     return Evidence(found.lowered.contents, observer, "give data=, and loss= for gradients")
 
 

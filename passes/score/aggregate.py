@@ -16,6 +16,7 @@ from graphprune.terms import Floats, add_up
 Elementwise = Callable[[Floats], Floats]
 Tensor = NDArray[np.generic]
 Sums = Callable[[Tensor, Layer], Floats]
+Measure = Callable[[Member, Layer, Ids], Floats]
 
 # Elements that are widened to float64 at a time: large embeddings are never copied whole.
 _SLAB = 1 << 18
@@ -129,6 +130,29 @@ def producers(coupling: Coupling, group: Group) -> tuple[Member, ...]:
     return filters or group.members
 
 
+def mean_over_producers(coupling: Coupling, measure: Measure) -> dict[str, Floats]:
+    """A measure of every unit in each of its producers, averaged over the producers.
+
+    Args:
+        coupling: The groups.
+        measure: Given a producer, the layer of its axis and the units of a group, gives one
+            number a unit, in the shape of the units.
+
+    Returns:
+        For every group by name, ``(rows, width)``.
+    """
+    found: dict[str, Floats] = {}
+    for group in coupling:
+        members = producers(coupling, group)
+        total = np.zeros(group.units.shape)
+        for member in members:
+            for layer in coupling.layers[member.param]:
+                if layer.axis == member.axis:
+                    total += measure(member, layer, group.units)
+        found[group.name] = total / len(members)
+    return found
+
+
 def mean_norms(
     coupling: Coupling, tensors: Tensors, sums: Sums, root: Elementwise
 ) -> dict[str, Floats]:
@@ -143,20 +167,15 @@ def mean_norms(
     Returns:
         For every group by name, ``(rows, width)``.
     """
-    norms: dict[str, Floats] = {}
     known: dict[tuple[str, int], Floats] = {}  # a packed weight belongs to several groups
-    for group in coupling:
-        members = producers(coupling, group)
-        total = np.zeros(group.units.shape)
-        for member in members:
-            for layer in coupling.layers[member.param]:
-                if layer.axis == member.axis:
-                    key = (member.param, member.axis)
-                    if key not in known:
-                        known[key] = sums(tensors(member.param), layer)
-                    total += root(_by_unit(known[key], layer.ids, group.units))
-        norms[group.name] = total / len(members)
-    return norms
+
+    def norm(member: Member, layer: Layer, units: Ids) -> Floats:
+        key = (member.param, member.axis)
+        if key not in known:
+            known[key] = sums(tensors(member.param), layer)
+        return root(_by_unit(known[key], layer.ids, units))
+
+    return mean_over_producers(coupling, norm)
 
 
 def _by_unit(sums: Floats, ids: Ids, units: Ids) -> Floats:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from graphprune.groups import Coupling, Ids, Layer
-from graphprune.passes.score.aggregate import producers
+from graphprune.passes.score.aggregate import mean_over_producers
 from graphprune.passes.score.registry import Tensors, criterion
 from graphprune.scores import Scores
 from graphprune.terms import Floats
@@ -32,15 +32,10 @@ class Fpgm:
 
     def __call__(self, coupling: Coupling, tensors: Tensors, seed: int) -> Scores:
         """Scores the units of every group; nothing is drawn at random."""
-        scores = {}
-        for group in coupling:
-            members = producers(coupling, group)
-            total = np.zeros(group.units.shape)
-            for member in members:
-                for layer in coupling.layers[member.param]:
-                    if layer.axis == member.axis:
-                        total += _distances(tensors(member.param), layer, group.units)
-            scores[group.name] = total / len(members)
+        scores = mean_over_producers(
+            coupling,
+            lambda member, layer, units: _distances(tensors(member.param), layer, units),
+        )
         return Scores(scores, "fpgm")
 
 
