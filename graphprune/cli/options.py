@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -124,6 +124,12 @@ Channels = Annotated[
 ]
 
 
+def _methods() -> list[str]:
+    from graphprune.pipelines.methods import METHODS
+
+    return list(METHODS)
+
+
 def _criteria() -> list[str]:
     from graphprune.passes.score import criteria
 
@@ -136,29 +142,59 @@ def _policies() -> list[str]:
     return list(policies())
 
 
-NAMES = {"criterion": _criteria, "allocation": _policies}
+def _selectors() -> list[str]:
+    from graphprune.passes.select import selectors
+
+    return list(selectors())
+
+
+NAMES = {
+    "method": _methods,
+    "criterion": _criteria,
+    "allocation": _policies,
+    "selection": _selectors,
+}
 """What stands for {names} in the help of these options; imported when somebody asks."""
 
-Criterion = Annotated[
-    str | None,
-    typer.Option(
-        "--criterion",
-        metavar="NAME",
-        autocompletion=_criteria,
+
+def _spec(name: str, about: str) -> Any:
+    """An option that takes a name with options of its own, as ``pfp:delta=1e-8``."""
+    return typer.Option(
+        f"--{name}",
+        metavar="SPEC",
+        autocompletion=NAMES[name],
         show_default=False,
         rich_help_panel=_CHOICE,
-        help="How channels are ranked: {names}; l2 if not given.",
+        help=about,
+    )
+
+
+Method = Annotated[
+    str | None,
+    _spec(
+        "method",
+        "A published method: {names}. Its options follow a colon: pfp:delta=1e-8,sensitivity=edge; "
+        "graphprune passes lists them, here and below.",
     ),
+]
+Criterion = Annotated[
+    str | None,
+    _spec("criterion", "How channels are ranked: {names}; the method's, or l2, if not given."),
 ]
 Allocation = Annotated[
     str | None,
-    typer.Option(
-        "--allocation",
-        metavar="NAME",
-        autocompletion=_policies,
-        show_default=False,
-        rich_help_panel=_CHOICE,
-        help="How the budget is spread over the groups: {names}; uniform if not given.",
+    _spec(
+        "allocation",
+        "How the budget is spread over the groups: {names}; the method's, or uniform, if not "
+        "given.",
+    ),
+]
+Selection = Annotated[
+    str | None,
+    _spec(
+        "selection",
+        "Which channels stay once their number is known: {names}; the method's, or top, if not "
+        "given.",
     ),
 ]
 RoundTo = Annotated[
@@ -202,6 +238,31 @@ BenchSeconds = Annotated[
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Allow OUT to be the input model itself.")
+]
+
+
+def _exporter(spec: str | None) -> str | None:
+    """Asks for the engine's builder before any work is done."""
+    if spec is None:
+        return None
+    from graphprune.backends.base import get
+
+    name, _, precision = spec.partition(":")
+    if name != "tensorrt" or precision not in ("", "fp16", "bf16"):
+        raise typer.BadParameter("write tensorrt, tensorrt:fp16 or tensorrt:bf16")
+    get(name)
+    return spec
+
+
+Export = Annotated[
+    str | None,
+    typer.Option(
+        "--export",
+        metavar="tensorrt[:fp16]",
+        callback=_exporter,
+        help="Build an engine of the result as well, beside it: out.onnx, out.engine. See "
+        "graphprune build, which has more options.",
+    ),
 ]
 Unproven = Annotated[
     bool,
