@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -257,3 +257,22 @@ def batches(feeds: Mapping[str, Array], size: int, *, drop_last: bool = False) -
         if drop_last and start + size > total:
             return
         yield {name: array[start : start + size] for name, array in feeds.items()}
+
+
+def mean(batches: Iterable[Mapping[str, Array]]) -> dict[str, Array]:
+    """Arrays averaged over batches, each of which counts the same.
+
+    Args:
+        batches: Arrays by name, the same names every time.
+
+    Raises:
+        BadData: There are none.
+    """
+    total: dict[str, Array] = {}
+    count = 0
+    for batch in batches:
+        total = {name: total[name] + x if count else x for name, x in batch.items()}
+        count += 1
+    if not count:
+        raise BadData("data holds no batches")
+    return {name: np.asarray(array / count) for name, array in total.items()}

@@ -41,6 +41,19 @@ class Observer(Protocol):
             BadData: There is no loss, or it cannot be computed on the data.
         """
 
+    def hessian_gradients(
+        self, names: Sequence[str], temperature: float = 1.0
+    ) -> Iterator[Mapping[str, Array]]:
+        """The Hessian of each batch's loss times the gradient of all batches' mean loss.
+
+        Args:
+            names: Parameters of the graph: what the loss is differentiated by.
+            temperature: By what outputs of the model are divided before the loss.
+
+        Raises:
+            BadData: There is no loss, or it cannot be computed on the data.
+        """
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:

@@ -68,11 +68,17 @@ class ObservedOnnx:
         Raises:
             UnsupportedModel: Always.
         """
-        raise UnsupportedModel(
-            "gradients need the nn.Module",
-            why="an ONNX file says how to compute forwards only",
-            fix="prune the nn.Module with data= and loss=, or choose a criterion without gradients",
-        )
+        raise _without_gradients()
+
+    def hessian_gradients(
+        self, names: Sequence[str], temperature: float = 1.0
+    ) -> Iterator[Contents]:
+        """Refuses: an ONNX model has no gradients.
+
+        Raises:
+            UnsupportedModel: Always.
+        """
+        raise _without_gradients()
 
     def _require(self, names: Sequence[str]) -> None:
         """Refuses values that the file does not compute as such."""
@@ -101,6 +107,14 @@ class ObservedOnnx:
                     self._progress(done, len(self._feeds))
         finally:
             engine.close()
+
+
+def _without_gradients() -> UnsupportedModel:
+    return UnsupportedModel(
+        "gradients need the nn.Module",
+        why="an ONNX file says how to compute forwards only",
+        fix="prune the nn.Module with data= and loss=, or choose a criterion without gradients",
+    )
 
 
 def _run(engine: Engine, feed: Feeds, names: Sequence[str]) -> dict[str, Array]:

@@ -13,6 +13,7 @@ from graphprune.data import (
     batches,
     check_feeds,
     load_feeds,
+    mean,
     random_feeds,
 )
 from graphprune.errors import BadData
@@ -161,3 +162,17 @@ def test_batches() -> None:
         list(batches(feeds, 0))
     with pytest.raises(BadData):
         list(batches({"x": np.float32(1) * np.ones(())}, 1))
+
+
+def test_arrays_are_averaged_over_batches() -> None:
+    found = mean({"a": np.full(2, x, np.float32), "b": np.array(2 * x)} for x in (1.0, 2.0, 6.0))
+    assert found["a"].tolist() == [3, 3] and found["a"].dtype == np.float32
+    assert found["b"] == 6
+    one = {"a": np.ones(2)}
+    assert mean([one, one])["a"].tolist() == [1, 1]
+    assert one["a"].tolist() == [1, 1]
+
+
+def test_no_batches_have_no_mean() -> None:
+    with pytest.raises(BadData, match="data holds no batches"):
+        mean([])

@@ -22,6 +22,11 @@ class Still:
     def gradients(self, names: Sequence[str]) -> Iterator[Mapping[str, Array]]:
         return iter(())
 
+    def hessian_gradients(
+        self, names: Sequence[str], temperature: float = 1.0
+    ) -> Iterator[Mapping[str, Array]]:
+        return iter(())
+
 
 def test_called_with_a_name_it_gives_the_contents() -> None:
     tensors = {"w": np.ones(3)}

@@ -114,14 +114,16 @@ def test_what_an_operation_hides_cannot_be_observed() -> None:
 
 
 def test_there_are_no_gradients() -> None:
-    lowered = lower(load(model(NET)))
-    with pytest.raises(UnsupportedModel) as caught:
-        ObservedOnnx(lowered, [batch(1)]).gradients(["a"])
-    assert str(caught.value) == (
-        "UnsupportedModel: gradients need the nn.Module\n"
-        "  why:   an ONNX file says how to compute forwards only\n"
-        "  fix:   prune the nn.Module with data= and loss=, or choose a criterion without gradients"
-    )
+    observed = ObservedOnnx(lower(load(model(NET))), [batch(1)])
+    for ask in (observed.gradients, observed.hessian_gradients):
+        with pytest.raises(UnsupportedModel) as caught:
+            ask(["a"])
+        assert str(caught.value) == (
+            "UnsupportedModel: gradients need the nn.Module\n"
+            "  why:   an ONNX file says how to compute forwards only\n"
+            "  fix:   prune the nn.Module with data= and loss=, or choose a criterion without "
+            "gradients"
+        )
 
 
 def test_without_batches_it_refuses_at_once() -> None:

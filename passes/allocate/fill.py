@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from graphprune.groups import Alive, Ids
+from graphprune.groups import Ids
 from graphprune.passes.allocate.problem import Problem
-from graphprune.scores import Widths
+from graphprune.scores import Selection, Widths
 from graphprune.terms import Floats
 
 # A budget counts as used once its tightest bound is used to this share.
@@ -49,8 +49,8 @@ def grow(problem: Problem, widths: Ids, priority: Callable[[Ids], Floats]) -> Id
 
 
 def fit(
-    problem: Problem, widths: Widths, choose: Callable[[Widths], Alive]
-) -> tuple[Widths, Alive]:
+    problem: Problem, widths: Widths, choose: Callable[[Widths], Selection]
+) -> tuple[Widths, Selection]:
     """Selects the units, and shrinks groups until the exact cost exceeds no bound.
 
     Widths alone do not determine the cost where the units of a group hold unequal numbers of
@@ -60,10 +60,10 @@ def fit(
     Args:
         problem: Choices, scores and bounds.
         widths: Where to start.
-        choose: Selects the units that live at given widths.
+        choose: Selects the units at given widths.
 
     Returns:
-        The widths, with a note on every group that was shrunk, and the units that live.
+        The widths, with a note on every group that was shrunk, and what was selected.
 
     Raises:
         InfeasibleBudget: A bound is exceeded with every group at its narrowest.
@@ -71,11 +71,11 @@ def fit(
     kept, shrunk = dict(widths.kept), dict[str, str]()
     while True:
         current = Widths(kept, widths.notes + tuple(shrunk.values()), widths.guarantees)
-        alive = choose(current)
-        cost = problem.model.exact(alive)
+        selection = choose(current)
+        cost = problem.model.exact(selection.alive)
         over = problem.bounds.exceeded(cost)
         if not over:
-            return current, alive
+            return current, selection
         cheapest = _cheapest(problem, current.vector(problem.coupling), over)
         if cheapest is not None:
             name, narrower = cheapest

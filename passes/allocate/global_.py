@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +16,10 @@ from graphprune.passes.allocate.problem import Problem
 from graphprune.passes.allocate.registry import policy
 from graphprune.scores import Widths
 from graphprune.terms import Floats
+
+_SCALES: Mapping[str, Callable[[Floats], float]] = MappingProxyType(
+    {"mean": np.mean, "max": np.max, "sum": np.sum, "none": lambda magnitudes: 1.0}
+)
 
 
 @policy("global")
@@ -25,18 +32,25 @@ class Global:
 
     Attributes:
         min_keep: Every group keeps at least this fraction of its width, and at least one unit.
+        normalise: By what of their group's magnitudes scores are divided: ``mean``, ``max`` or
+            ``sum``; ``none`` for criteria whose scores mean the same everywhere.
     """
 
     min_keep: float = 0.05
+    normalise: Literal["mean", "max", "sum", "none"] = "mean"
 
     def __post_init__(self) -> None:
-        """Refuses a fraction that is none.
+        """Refuses options out of range.
 
         Raises:
-            BadData: ``min_keep`` is not from 0 to 1.
+            BadData: ``min_keep`` is not from 0 to 1, or there is no such ``normalise``.
         """
         if not 0 <= self.min_keep <= 1:
             raise BadData(f"min_keep is {self.min_keep}", fix="give a fraction from 0 to 1")
+        if self.normalise not in _SCALES:
+            raise BadData(
+                f"normalise is '{self.normalise}'", fix=f"choose one of: {', '.join(_SCALES)}"
+            )
 
     def __call__(self, problem: Problem) -> Widths:
         """Chooses the widths.
@@ -46,7 +60,7 @@ class Global:
         """
         problem = problem.at_least(self.min_keep)
         problem.require_feasible()
-        ranks = problem.rank_scores()
+        ranks = problem.rank_scores(_SCALES[self.normalise])
         counts = _counts(problem, ranks)
 
         def gain(widths: Ids) -> Floats:

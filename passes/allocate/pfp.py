@@ -178,6 +178,13 @@ def _guarantees(
     problem: Problem, demands: tuple[Demand, ...], c: float, delta: float
 ) -> tuple[Guarantee, ...]:
     return tuple(
-        Guarantee(group.name, demand.total, demand.draws(c), epsilon_of(c), delta)
+        Guarantee(
+            group.name,
+            demand.total,
+            demand.draws(c),
+            epsilon_of(c),
+            delta,
+            log_events=demand.log_events,
+        )
         for group, demand in zip(problem.coupling, demands, strict=True)
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from graphprune.budget import Bounds
 from graphprune.cost import CostModel
-from graphprune.errors import InfeasibleBudget
+from graphprune.errors import BadData, InfeasibleBudget
+from graphprune.evidence import Evidence
 from graphprune.groups import Coupling, Ids
 from graphprune.passes.allocate import rounding
 from graphprune.scores import Scores, Widths
@@ -35,6 +36,7 @@ class Problem:
         seed: Seed of whatever a policy draws at random.
         relaxed: Names of groups whose rounding was given up.
         most: Units a row that groups may keep at most, besides the bounds, by name.
+        evidence: What policies may look at that are not content with scores.
     """
 
     coupling: Coupling
@@ -46,6 +48,7 @@ class Problem:
     seed: int = 0
     relaxed: frozenset[str] = frozenset()
     most: Mapping[str, int] = field(default_factory=dict)
+    evidence: Evidence | None = None
 
     @classmethod
     def of(
@@ -58,6 +61,7 @@ class Problem:
         round_to: int = 1,
         seed: int = 0,
         most: Mapping[str, int] | None = None,
+        evidence: Evidence | None = None,
     ) -> Problem:
         """States the problem of a network.
 
@@ -72,6 +76,7 @@ class Problem:
             round_to: What narrowed channel counts should be multiples of.
             seed: Seed of whatever a policy draws at random.
             most: Units a row that groups may keep at most, besides the bounds, by name.
+            evidence: What policies may look at that are not content with scores.
 
         Raises:
             ValueError: ``round_to`` is less than 1.
@@ -79,10 +84,25 @@ class Problem:
         if round_to < 1:
             raise ValueError(f"round_to is {round_to}, not a positive number")
         widths = tuple(rounding.choices(coupling, group, round_to) for group in coupling)
-        problem = cls(
-            coupling, scores, model, bounds, widths, round_to, seed, most=dict(most or {})
-        )
-        return problem.capped()
+        problem = cls(coupling, scores, model, bounds, widths, round_to, seed)
+        return replace(problem, most=dict(most or {}), evidence=evidence).capped()
+
+    def observed(self, policy: str) -> Evidence:
+        """The evidence, for a policy that cannot do without.
+
+        Args:
+            policy: Its name.
+
+        Raises:
+            BadData: There is none.
+        """
+        if self.evidence is None:
+            raise BadData(
+                f"allocation '{policy}' needs the weights of the model",
+                why="it scores them by itself",
+                fix="state the problem with evidence=",
+            )
+        return self.evidence
 
     def capped(self) -> Problem:
         """The same problem without the widths that ``channels`` and :attr:`most` forbid."""
@@ -193,18 +213,20 @@ class Problem:
             + ", or keep fewer layers from being pruned",
         )
 
-    def rank_scores(self) -> tuple[Floats, ...]:
+    def rank_scores(self, scale: Callable[[Floats], float] = np.mean) -> tuple[Floats, ...]:
         """Per group the scores that its widths lose, ``(width,)``, in descending order.
 
         Every row gives up its k-th best unit together with the k-th best of the others, so their
         mean stands for them; it is in units of the group's mean magnitude, which makes groups of
         different fan-in comparable.
+
+        Args:
+            scale: Gives another unit, from the magnitudes of a group's scores.
         """
         ranks = []
         for group in self.coupling:
             best = -np.sort(-self.scores[group.name], axis=1)
-            scale = float(np.abs(best).mean())
-            ranks.append(best.mean(axis=0) / (scale or 1.0))
+            ranks.append(best.mean(axis=0) / (float(scale(np.abs(best))) or 1.0))
         return tuple(ranks)
 
     def answer(self, widths: Ids, asked: Floats) -> Widths:

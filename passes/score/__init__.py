@@ -1,7 +1,20 @@
 """Score: how important every unit is. One criterion a file."""
 
-from graphprune.passes.score import bn_scale, fpgm, l1, l2, lasso, pfp, random, taylor, thinet
-from graphprune.passes.score.aggregate import producers, unit_sums
+from graphprune.passes.score import (
+    bn_scale,
+    fpgm,
+    grasp,
+    l1,
+    l2,
+    lasso,
+    pfp,
+    random,
+    snip,
+    synflow,
+    taylor,
+    thinet,
+)
+from graphprune.passes.score.aggregate import producers
 from graphprune.passes.score.registry import (
     CRITERIA,
     Criterion,
@@ -19,6 +32,7 @@ __all__ = [
     "criteria",
     "criterion",
     "fpgm",
+    "grasp",
     "l1",
     "l2",
     "lasso",
@@ -26,7 +40,8 @@ __all__ = [
     "producers",
     "random",
     "score",
+    "snip",
+    "synflow",
     "taylor",
     "thinet",
-    "unit_sums",
 ]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import prod
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graphprune.errors import BadData
 from graphprune.groups import Coupling, Group, Ids, Layer, Member
 from graphprune.passes.score.registry import Tensors
 from graphprune.terms import Floats, add_up
@@ -17,6 +20,9 @@ Elementwise = Callable[[Floats], Floats]
 Tensor = NDArray[np.generic]
 Sums = Callable[[Tensor, Layer], Floats]
 Measure = Callable[[Member, Layer, Ids], Floats]
+Speakers = Callable[[Group], Sequence[Member]]
+Parts = dict[str, Floats]
+Aggregate = Literal["mean", "sum", "max"]
 
 # Elements that are widened to float64 at a time: large embeddings are never copied whole.
 _SLAB = 1 << 18
@@ -25,20 +31,45 @@ _SLAB = 1 << 18
 _RUN = 128
 _TINY, _HUGE = 1e-30, 1e30  # sums of squares in float32 have all their digits between these
 
+_AGGREGATES: Mapping[str, Callable[[Floats], Floats]] = MappingProxyType(
+    {
+        "mean": lambda found: found.sum(axis=0) / max(1, len(found)),
+        "sum": lambda found: found.sum(axis=0),
+        "max": lambda found: found.max(axis=0, initial=-np.inf if len(found) else 0.0),
+    }
+)
 
-def unit_sums(tensor: Tensor, layer: Layer, units: int, function: Elementwise) -> Floats:
-    """Sums a function of a tensor's elements over every unit of one layer.
 
-    Args:
-        tensor: The contents, of any real element type; accumulated in float64.
-        layer: The unit ids of the elements, along one axis or row-wise along several.
-        units: The largest unit id.
-        function: Applied to every element first, in float64.
+class Aggregating:
+    """What criteria share that make one number of what several parameters say of a unit.
 
-    Returns:
-        The sums by unit id, ``(units + 1,)``; 0 for units without an element here.
+    Attributes:
+        aggregate: What becomes of the numbers: their mean, sum or maximum.
     """
-    return add_up(element_sums(tensor, layer, function).ravel(), layer.ids.ravel(), units + 1)
+
+    aggregate: Aggregate
+
+    def __post_init__(self) -> None:
+        """Refuses an aggregate that there is not.
+
+        Raises:
+            BadData: It is none of those.
+        """
+        if self.aggregate not in _AGGREGATES:
+            raise BadData(
+                f"aggregate is '{self.aggregate}'", fix=f"choose one of: {', '.join(_AGGREGATES)}"
+            )
+
+    def aggregated(self, found: Mapping[str, Floats]) -> dict[str, Floats]:
+        """One number a unit.
+
+        Args:
+            found: For every group by name, ``(parameters, rows, width)``.
+
+        Returns:
+            For every group by name, ``(rows, width)``; 0 where no parameter speaks.
+        """
+        return {name: _AGGREGATES[self.aggregate](rows) for name, rows in found.items()}
 
 
 def element_sums(tensor: Tensor, layer: Layer, function: Elementwise) -> Floats:
@@ -130,33 +161,68 @@ def producers(coupling: Coupling, group: Group) -> tuple[Member, ...]:
     return filters or group.members
 
 
-def mean_over_producers(coupling: Coupling, measure: Measure) -> dict[str, Floats]:
-    """A measure of every unit in each of its producers, averaged over the producers.
+def parts(coupling: Coupling, speakers: Speakers, measure: Measure) -> Parts:
+    """A measure of every unit in each of the parameters that speak for it.
 
     Args:
         coupling: The groups.
-        measure: Given a producer, the layer of its axis and the units of a group, gives one
+        speakers: Gives the parameters that speak for a group.
+        measure: Given such a parameter, the layer of its axis and the units of a group, gives one
             number a unit, in the shape of the units.
 
     Returns:
-        For every group by name, ``(rows, width)``.
+        For every group by name, ``(parameters, rows, width)``.
     """
-    found: dict[str, Floats] = {}
+    found: Parts = {}
     for group in coupling:
-        members = producers(coupling, group)
-        total = np.zeros(group.units.shape)
-        for member in members:
-            for layer in coupling.layers[member.param]:
-                if layer.axis == member.axis:
-                    total += measure(member, layer, group.units)
-        found[group.name] = total / len(members)
+        rows = [
+            measure(member, layer, group.units)
+            for member in speakers(group)
+            for layer in coupling.layers[member.param]
+            if layer.axis == member.axis
+        ]
+        found[group.name] = np.array(rows, dtype=np.float64).reshape(-1, *group.units.shape)
     return found
 
 
-def mean_norms(
-    coupling: Coupling, tensors: Tensors, sums: Sums, root: Elementwise
-) -> dict[str, Floats]:
-    """The norm of every unit in each of its producers, averaged over the producers.
+def parts_of(coupling: Coupling, tensors: Mapping[str, Tensor], function: Elementwise) -> Parts:
+    """Sums of a function of tensors' elements over every unit, in each of its parameters.
+
+    Args:
+        coupling: The groups.
+        tensors: Contents by the name of a parameter; all others do not speak.
+        function: Applied to every element first, in float64.
+
+    Returns:
+        For every group by name, ``(parameters, rows, width)``.
+    """
+    return parts(
+        coupling,
+        lambda group: [member for member in group.members if member.param in tensors],
+        sums_by_unit(lambda m, layer: element_sums(tensors[m.param], layer, function), np.positive),
+    )
+
+
+def sums_by_unit(sums: Callable[[Member, Layer], Floats], root: Elementwise) -> Measure:
+    """A measure of units from sums along the axes where a layer does not vary.
+
+    Args:
+        sums: Gives them for a parameter's layer, in the shape of its ids; asked once for each.
+        root: Applied to the sum over a unit.
+    """
+    known: dict[tuple[str, int], Floats] = {}  # a packed weight belongs to several groups
+
+    def measure(member: Member, layer: Layer, units: Ids) -> Floats:
+        key = (member.param, member.axis)
+        if key not in known:
+            known[key] = sums(member, layer)
+        return root(_by_unit(known[key], layer.ids, units))
+
+    return measure
+
+
+def producer_norms(coupling: Coupling, tensors: Tensors, sums: Sums, root: Elementwise) -> Parts:
+    """The norm of every unit in each of its producers.
 
     Args:
         coupling: The groups.
@@ -165,17 +231,10 @@ def mean_norms(
         root: Applied to the sum over a unit.
 
     Returns:
-        For every group by name, ``(rows, width)``.
+        For every group by name, ``(producers, rows, width)``.
     """
-    known: dict[tuple[str, int], Floats] = {}  # a packed weight belongs to several groups
-
-    def norm(member: Member, layer: Layer, units: Ids) -> Floats:
-        key = (member.param, member.axis)
-        if key not in known:
-            known[key] = sums(tensors(member.param), layer)
-        return root(_by_unit(known[key], layer.ids, units))
-
-    return mean_over_producers(coupling, norm)
+    measure = sums_by_unit(lambda member, layer: sums(tensors(member.param), layer), root)
+    return parts(coupling, partial(producers, coupling), measure)
 
 
 def _by_unit(sums: Floats, ids: Ids, units: Ids) -> Floats:

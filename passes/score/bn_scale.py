@@ -9,22 +9,32 @@ import numpy as np
 from graphprune.errors import BadData
 from graphprune.evidence import Evidence
 from graphprune.groups import Coupling, Group
-from graphprune.passes.score.aggregate import unit_sums
+from graphprune.passes.score.aggregate import (
+    Aggregate,
+    Aggregating,
+    element_sums,
+    parts,
+    sums_by_unit,
+)
 from graphprune.passes.score.registry import criterion
 from graphprune.scores import Scores
 
 
 @criterion("bn-scale")
 @dataclass(frozen=True)
-class BnScale:
+class BnScale(Aggregating):
     """Absolute value of the scale by which batch norm multiplies a channel.
 
-    Averaged over the norms where a group has several. It says most of networks that were trained
-    with an L1 penalty on these scales.
+    It says most of networks that were trained with an L1 penalty on these scales.
 
     Source: Liu et al., "Learning Efficient Convolutional Networks through Network Slimming",
     ICCV 2017, section 3, "Scaling Factors and Sparsity-induced Penalty".
+
+    Attributes:
+        aggregate: What counts where the channels of a group pass several norms.
     """
+
+    aggregate: Aggregate = "mean"
 
     def __call__(self, coupling: Coupling, evidence: Evidence, seed: int) -> Scores:
         """Scores the units of every group; nothing is drawn at random.
@@ -33,17 +43,13 @@ class BnScale:
             BadData: Channels of a group pass through no batch norm that has scales.
         """
         scales = _scales(coupling)
-        found = {group.name: [p for p in _params(group) if p in scales] for group in coupling}
-        _require(coupling, [group for group in coupling if not found[group.name]])
-        scores = {}
-        for group in coupling:
-            total = np.zeros(group.units.shape)
-            for name in found[group.name]:
-                for layer in coupling.layers[name]:
-                    sums = unit_sums(evidence(name), layer, coupling.units, np.abs)
-                    total += sums[group.units]
-            scores[group.name] = total / len(found[group.name])
-        return Scores(scores, "bn-scale")
+        found = parts(
+            coupling,
+            lambda group: [member for member in group.members if member.param in scales],
+            sums_by_unit(lambda m, layer: element_sums(evidence(m.param), layer, np.abs), np.abs),
+        )
+        _require([group for group in coupling if not len(found[group.name])])
+        return Scores(self.aggregated(found), "bn-scale")
 
 
 def _scales(coupling: Coupling) -> set[str]:
@@ -51,11 +57,7 @@ def _scales(coupling: Coupling) -> set[str]:
     return {node.inputs[1] for node in coupling.graph.nodes if node.family == "batch_norm"}
 
 
-def _params(group: Group) -> list[str]:
-    return list(dict.fromkeys(member.param for member in group.members))
-
-
-def _require(coupling: Coupling, groups: list[Group]) -> None:
+def _require(groups: list[Group]) -> None:
     if not groups:
         return
     params = [next((m.param for m in g.members if m.role == "out"), str(g)) for g in groups]

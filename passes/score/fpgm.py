@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from graphprune.groups import Coupling, Ids, Layer
-from graphprune.passes.score.aggregate import mean_over_producers
+from graphprune.passes.score.aggregate import Aggregate, Aggregating, parts, producers
 from graphprune.passes.score.registry import Tensors, criterion
 from graphprune.scores import Scores
 from graphprune.terms import Floats
@@ -20,23 +21,29 @@ _SLAB = 1 << 22
 
 @criterion("fpgm")
 @dataclass(frozen=True)
-class Fpgm:
+class Fpgm(Aggregating):
     """Sum of the distances of a channel's filters to those of all channels, over its layers.
 
     The filters that lie nearest to the geometric median of a layer are those the others can stand
-    in for. Averaged over the layers where several make the channels of a group.
+    in for.
 
     Source: He et al., "Filter Pruning via Geometric Median for Deep Neural Networks
     Acceleration", CVPR 2019, section 3.3, equations 4 to 6.
+
+    Attributes:
+        aggregate: What counts where several layers make the channels of a group.
     """
+
+    aggregate: Aggregate = "mean"
 
     def __call__(self, coupling: Coupling, tensors: Tensors, seed: int) -> Scores:
         """Scores the units of every group; nothing is drawn at random."""
-        scores = mean_over_producers(
+        found = parts(
             coupling,
+            partial(producers, coupling),
             lambda member, layer, units: _distances(tensors(member.param), layer, units),
         )
-        return Scores(scores, "fpgm")
+        return Scores(self.aggregated(found), "fpgm")
 
 
 def _distances(tensor: NDArray[np.generic], layer: Layer, units: Ids) -> Floats:

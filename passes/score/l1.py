@@ -8,20 +8,31 @@ from functools import partial
 import numpy as np
 
 from graphprune.groups import Coupling
-from graphprune.passes.score.aggregate import element_sums, mean_norms
+from graphprune.passes.score.aggregate import (
+    Aggregate,
+    Aggregating,
+    element_sums,
+    producer_norms,
+)
 from graphprune.passes.score.registry import Tensors, criterion
 from graphprune.scores import Scores
 
 
 @criterion("l1")
 @dataclass(frozen=True)
-class L1:
-    """Sum of absolute weights of the filters that make a channel, averaged over the filters.
+class L1(Aggregating):
+    """Sum of absolute weights of the filters that make a channel.
 
     Source: Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017, section 3.1.
+
+    Attributes:
+        aggregate: What counts where several layers make the channels of a group.
     """
+
+    aggregate: Aggregate = "mean"
 
     def __call__(self, coupling: Coupling, tensors: Tensors, seed: int) -> Scores:
         """Scores the units of every group; nothing is drawn at random."""
         sums = partial(element_sums, function=np.abs)
-        return Scores(mean_norms(coupling, tensors, sums, np.positive), "l1")
+        found = producer_norms(coupling, tensors, sums, np.positive)
+        return Scores(self.aggregated(found), "l1")

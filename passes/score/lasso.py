@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -34,6 +35,8 @@ class Lasso:
     Attributes:
         samples: Results of each reader that are looked at for every data point, about.
     """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"data"})
 
     samples: int = 10
 

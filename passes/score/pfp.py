@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class Pfp:
             the same in linear layers and 1 x 1 convolutions.
         delta: Probability with which the bound may fail; sets the number of data points.
     """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"data"})
 
     sensitivity: str = "channel"
     delta: float = DELTA

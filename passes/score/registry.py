@@ -19,7 +19,10 @@ Tensors = Callable[[str], NDArray[np.generic]]
 class Criterion(Protocol):
     """Says how important every unit is.
 
-    A criterion is a frozen dataclass whose fields are its options, registered under a name.
+    A criterion is a frozen dataclass whose fields are its options, registered under a name. One
+    that looks at more than weights says so by a class attribute
+    ``needs: ClassVar[frozenset[str]]``, with names of :data:`graphprune.registry.NEEDS`: it is
+    then refused before a model is analysed.
     """
 
     def __call__(self, coupling: Coupling, evidence: Evidence, seed: int, /) -> Scores:
@@ -52,7 +55,7 @@ def score(
     """Scores the units of every group by one criterion.
 
     Args:
-        name: Name of the criterion.
+        name: Name of the criterion, or a spec of it with options: ``l2:aggregate=max``.
         coupling: The groups.
         evidence: What criteria may look at. A function that maps the name of a parameter value
             to its contents in the graph's shape is enough for criteria without data.

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from graphprune.data import mean
+from graphprune.errors import BadData
 from graphprune.evidence import Array, Evidence
 from graphprune.groups import Coupling
-from graphprune.passes.score.aggregate import unit_sums
+from graphprune.passes.score.aggregate import Aggregate, Aggregating, Parts, parts_of
+from graphprune.passes.score.gradients import members
 from graphprune.passes.score.registry import criterion
 from graphprune.scores import Scores
-from graphprune.terms import Floats
 
 
 @criterion("taylor")
 @dataclass(frozen=True)
-class Taylor:
+class Taylor(Aggregating):
     """First-order Taylor expansion of the loss: gradient times weight, squared.
 
     Over all parameters of a unit, filters that make it, norms and biases, and the columns of those
@@ -31,9 +33,27 @@ class Taylor:
     Attributes:
         joint: Square the sum over a unit's parameters, as if they were one gate of the channel,
             rather than summing their squares.
+        aggregate: What counts of the sums in each of a unit's parameters, where not ``joint``.
     """
 
+    needs: ClassVar[frozenset[str]] = frozenset({"data", "gradients"})
+
     joint: bool = False
+    aggregate: Aggregate = "sum"
+
+    def __post_init__(self) -> None:
+        """Refuses options that contradict each other.
+
+        Raises:
+            BadData: They do.
+        """
+        super().__post_init__()
+        if self.joint and self.aggregate != "sum":
+            raise BadData(
+                f"joint and aggregate={self.aggregate} exclude each other",
+                why="joint takes the sum over all parameters as one gate",
+                fix="leave one of them out",
+            )
 
     def __call__(self, coupling: Coupling, evidence: Evidence, seed: int) -> Scores:
         """Scores the units of every group; nothing is drawn at random.
@@ -42,27 +62,16 @@ class Taylor:
             BadData: There are no data, or there is no loss.
         """
         observer = evidence.observed("taylor")
-        named = dict.fromkeys(m.param for group in coupling for m in group.members)
-        names = [name for name in named if name in observer.learnable]
-        weights = {name: evidence(name) for name in names}
-        total, batches = np.zeros(coupling.units + 1), 0
-        for gradients in observer.gradients(names):
-            total += self._batch(coupling, weights, gradients)
-            batches += 1
-        total /= max(batches, 1)
-        return Scores({group.name: total[group.units] for group in coupling}, "taylor")
+        weights = {name: evidence(name) for name in members(coupling, observer)}
+        found = mean(
+            self._batch(coupling, {n: np.multiply(gradients[n], w) for n, w in weights.items()})
+            for gradients in observer.gradients(list(weights))
+        )
+        return Scores(self.aggregated(found), "taylor")
 
-    def _batch(
-        self,
-        coupling: Coupling,
-        weights: Mapping[str, NDArray[np.generic]],
-        gradients: Mapping[str, Array],
-    ) -> Floats:
-        """The importance of every unit on one batch, ``(units + 1,)``."""
-        sums = np.zeros(coupling.units + 1)
-        for name, weight in weights.items():
-            change = np.multiply(gradients[name], weight)
-            for layer in coupling.layers[name]:
-                function = np.positive if self.joint else np.square
-                sums += unit_sums(change, layer, coupling.units, function)
-        return np.square(sums) if self.joint else sums
+    def _batch(self, coupling: Coupling, changes: Mapping[str, Array]) -> Parts:
+        """The importance of every unit on one batch, ``(parameters, rows, width)`` by group."""
+        if not self.joint:
+            return parts_of(coupling, changes, np.square)
+        sums = parts_of(coupling, changes, np.positive)
+        return {name: np.square(x.sum(axis=0, keepdims=True)) for name, x in sums.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,6 +30,8 @@ class ThiNet:
     Attributes:
         samples: Results of each reader that are looked at for every data point, about.
     """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"data"})
 
     samples: int = 10
 

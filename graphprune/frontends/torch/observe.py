@@ -12,17 +12,22 @@ import torch
 from numpy.typing import NDArray
 from torch.utils import _pytree as tree
 
-from graphprune.errors import BadData, UnsupportedModel
+from graphprune.data import mean
+from graphprune.errors import BadData
+from graphprune.frontends.torch.differentiate import (
+    differentiate,
+    differentiate_twice,
+    modes_of,
+    require_wide,
+    twice_differentiable,
+)
 from graphprune.frontends.torch.fitting import as_tensor, kind
-from graphprune.frontends.torch.shadow import Shadow, failed, numbers
+from graphprune.frontends.torch.shadow import Shadow, failed
 from graphprune.frontends.torch.trace import TracedModule
 
 Array = NDArray[Any]
 Contents = Mapping[str, Array]
 Progress = Callable[[int, int | None], None]
-
-# By what the loss of a float16 module is multiplied: as much as its gradients bear.
-_SCALES = (2.0**16, 2.0**8, 1.0)
 
 
 class Observed:
@@ -95,28 +100,55 @@ class Observed:
                 batches, one does not fit, or they were read before.
             UnsupportedModel: A value has no gradient.
         """
+        return self._each(self._shadow_of_loss(names), self._differentiate)
+
+    def hessian_gradients(
+        self, names: Sequence[str], temperature: float = 1.0
+    ) -> Iterator[Contents]:
+        """The Hessian of each batch's loss times the gradient of all batches' mean loss.
+
+        The batches are gone through once for the gradient, and once more for the products.
+
+        Args:
+            names: Parameters of the graph: what the loss is differentiated by.
+            temperature: By what floating-point outputs of the module are divided.
+
+        Raises:
+            BadData: As :meth:`gradients`; or the batches come from an iterator.
+            UnsupportedModel: Something has no second derivative, or is narrower than float32.
+        """
+        shadow = self._shadow_of_loss(names, temperature)
+        require_wide(shadow)
+        if isinstance(self._batches, Iterator):
+            raise self._read_twice()
+        direction = mean(self._each(shadow, self._differentiate))
+        return self._each(shadow, partial(self._curve, direction))
+
+    def _shadow_of_loss(self, names: Sequence[str], temperature: float = 1.0) -> Shadow:
         if self._loss is None:
             raise BadData(
                 "gradients need a loss",
                 fix="give loss=, such as torch.nn.CrossEntropyLoss() where batches are pairs "
                 "(inputs, targets), or a function that is called as loss(module, batch)",
             )
-        shadow = Shadow(self._traced, names, differentiate=True)
-        return self._each(shadow, self._differentiate)
+        return Shadow(self._traced, names, differentiate=True, temperature=temperature)
 
     def _each(
         self, shadow: Shadow, function: Callable[[Shadow, Any], Contents]
     ) -> Iterator[Contents]:
         """What a function gives for every batch; what can be refused at once, is."""
         if self._spent:
-            raise BadData(
-                "data can be read only once",
-                why=f"it is {kind(self._batches)}, an iterator, and this is a second pass",
-                fix="give a list of batches or a DataLoader",
-            )
+            raise self._read_twice()
         batches = iter(self._batches)
         self._spent = batches is self._batches
         return self._results(batches, shadow, function)
+
+    def _read_twice(self) -> BadData:
+        return BadData(
+            "data can be read only once",
+            why=f"it is {kind(self._batches)}, an iterator, and this is a second pass",
+            fix="give a list of batches or a DataLoader",
+        )
 
     def _results(
         self, batches: Iterator[Any], shadow: Shadow, function: Callable[[Shadow, Any], Contents]
@@ -127,7 +159,7 @@ class Observed:
             # Modes are set around each batch and not around the yield, where they would leak.
             shadow.begin(f"batch {done}")
             with ExitStack() as modes:
-                for mode in _modes(shadow.arguments.device):
+                for mode in modes_of(shadow.arguments.device):
                     modes.enter_context(mode)
                 found = function(shadow, batch)
             shadow.begin("")
@@ -144,24 +176,11 @@ class Observed:
         return cast(Contents, shadow.kept)
 
     def _differentiate(self, shadow: Shadow, batch: Any) -> Contents:
-        loss = self._scalar(shadow, batch)
-        ends = shadow.ends()
-        asked = {name: end for name, (end, _) in ends.items() if end is not None}
-        found = dict(zip(asked, _gradients(loss, list(asked.values()), shadow), strict=True))
-        gradients = {}
-        for name, (_, like) in ends.items():
-            gradient = found.get(name)
-            if gradient is None:
-                gradient = torch.zeros_like(like, device="cpu")
-            gradients[name] = numbers(gradient)
-            if not np.isfinite(gradients[name]).all():
-                raise BadData(
-                    f"the gradient of '{name}' is not finite",
-                    where=shadow.where,
-                    why=f"with a loss of {loss.item():g} it leaves the range of {like.dtype}",
-                    fix="look for extreme inputs, or prune the module in float32",
-                )
-        return gradients
+        return differentiate(self._scalar(shadow, batch), shadow)
+
+    def _curve(self, direction: Contents, shadow: Shadow, batch: Any) -> Contents:
+        with twice_differentiable(self._traced.graph):
+            return differentiate_twice(self._scalar(shadow, batch), shadow, direction)
 
     def _scalar(self, shadow: Shadow, batch: Any) -> Any:
         """The loss of a batch, checked."""
@@ -205,43 +224,6 @@ def _is_of_outputs(loss: Any) -> bool:
         loss = loss.func
     functional = getattr(loss, "__module__", "") == "torch.nn.functional"
     return isinstance(loss, torch.nn.Module) or functional
-
-
-def _modes(device: Any) -> Iterator[Any]:
-    """What gradients need, whatever surrounds the caller."""
-    yield torch.inference_mode(False)
-    yield torch.enable_grad()
-    for kind_of_device in {"cpu", device.type}:
-        if torch.amp.is_autocast_available(kind_of_device):
-            yield torch.autocast(kind_of_device, enabled=False)
-
-
-def _gradients(loss: Any, ends: list[Any], shadow: Shadow) -> list[Any]:
-    """Gradients in the types of what they belong to, float32 where that is float16."""
-    if not ends:
-        return []
-    narrow = any(x.dtype == torch.float16 for _, x in shadow.ends().values())
-    scales = _SCALES if narrow else _SCALES[-1:]
-    for scale in scales:
-        try:
-            found = torch.autograd.grad(
-                loss.to(torch.float32) * scale if narrow else loss,
-                ends,
-                retain_graph=scale != scales[-1],
-                allow_unused=True,
-            )
-        except RuntimeError as error:
-            raise UnsupportedModel(
-                "gradients cannot be computed",
-                where=shadow.where,
-                why=str(error).splitlines()[0],
-                fix="choose a criterion that needs none",
-            ) from error
-        if narrow:
-            found = [None if g is None else g.to(torch.float32) / scale for g in found]
-        if scale == scales[-1] or all(g is None or bool(g.isfinite().all()) for g in found):
-            break
-    return list(found)
 
 
 def _moved(item: Any, device: Any) -> Any:

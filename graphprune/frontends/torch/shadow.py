@@ -41,7 +41,12 @@ class Shadow(torch.nn.Module):  # type: ignore[misc]
     """
 
     def __init__(
-        self, traced: TracedModule, names: Sequence[str], *, differentiate: bool = False
+        self,
+        traced: TracedModule,
+        names: Sequence[str],
+        *,
+        differentiate: bool = False,
+        temperature: float = 1.0,
     ) -> None:
         """Prepares to look at values.
 
@@ -49,6 +54,7 @@ class Shadow(torch.nn.Module):  # type: ignore[misc]
             traced: The module.
             names: Values of its graph that are looked at.
             differentiate: Look at gradients instead of contents.
+            temperature: By what floating-point results are divided.
 
         Raises:
             UnsupportedModel: A value is no result of an operator of the module.
@@ -56,6 +62,7 @@ class Shadow(torch.nn.Module):  # type: ignore[misc]
         super().__init__()
         self.training = False
         self._traced, self._stored = traced, Parameters(traced.program)
+        self._temperature = temperature
         self._sources = _sources(traced, self._stored)
         specs = traced.program.graph_signature.input_specs
         self._learnable = {s.arg.name for s in specs if s.kind.name == "PARAMETER"}
@@ -114,8 +121,15 @@ class Shadow(torch.nn.Module):  # type: ignore[misc]
             raise failed("the module", self.where, error) from error
         self._run.env.clear()
         kinds = [spec.kind.name for spec in program.graph_signature.output_specs]
-        results = [x for kind, x in zip(kinds, found, strict=True) if kind == "USER_OUTPUT"]
+        results = [
+            self._cooled(x) for kind, x in zip(kinds, found, strict=True) if kind == "USER_OUTPUT"
+        ]
         return tree.tree_unflatten(results, program.call_spec.out_spec)
+
+    def _cooled(self, result: Any) -> Any:
+        if self._temperature != 1.0 and isinstance(result, torch.Tensor) and _differs(result):
+            return result / self._temperature
+        return result
 
     def _input(self, tensor: Any) -> Any:
         # A clone, because operators may write into it, which leaves do not allow.

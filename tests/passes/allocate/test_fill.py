@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from graphprune.budget import Bounds, Budget
 from graphprune.cost import CostModel
 from graphprune.errors import InfeasibleBudget
-from graphprune.groups import Alive, Coupling
+from graphprune.groups import Coupling
 from graphprune.passes.allocate import Problem, allocate, fit, grow
-from graphprune.scores import Scores, Widths
+from graphprune.scores import Scores, Selection, Widths
 from tests.networks import ALL, chain, unlike
 
 
-def top(coupling: Coupling, scores: Scores, widths: Widths) -> Alive:
+def top(coupling: Coupling, scores: Scores, widths: Widths) -> Selection:
     alive = coupling.everything()
     for group in coupling:
         for row, values in zip(group.units, scores[group.name], strict=True):
             alive[row[np.argsort(-values)[widths.kept[group.name] :]]] = False
-    return alive
+    return Selection(alive)
 
 
 def problem(coupling: Coupling, bounds: Bounds, seed: int = 0, round_to: int = 1) -> Problem:
@@ -61,8 +61,8 @@ def test_no_selection_exceeds_a_bound(
         least = asked.model.evaluate(asked.narrowest)
         assert asked.bounds.exceeded(least)
         return
-    final, alive = fit(asked, widths, lambda w: top(coupling, asked.scores, w))
-    assert asked.bounds.exceeded(asked.model.exact(alive)) == ()
+    final, selection = fit(asked, widths, lambda w: top(coupling, asked.scores, w))
+    assert asked.bounds.exceeded(asked.model.exact(selection.alive)) == ()
     # Units of these networks are alike, so there was nothing to mend.
     assert final.kept == widths.kept
 
@@ -78,13 +78,13 @@ def test_units_that_cost_more_than_the_mean_shrink_the_group() -> None:
     with pytest.raises(InfeasibleBudget, match=r"params cannot be brought down to 31"):
         fit(asked, widths, lambda w: top(coupling, scores, w))
     roomy = Problem.of(coupling, scores, model, Bounds(params=40))
-    final, alive = fit(roomy, Widths({"g1": 2}), lambda w: top(coupling, scores, w))
+    final, selection = fit(roomy, Widths({"g1": 2}), lambda w: top(coupling, scores, w))
     assert final.kept == {"g1": 1}
     assert final.notes == (
         "g1: 1 units a row instead of 2 to hold params: the selected ones cost more than their "
         "number tells",
     )
-    assert model.exact(alive).params == 38
+    assert model.exact(selection.alive).params == 38
 
 
 def test_the_group_that_loses_least_for_what_it_saves_goes_first() -> None:

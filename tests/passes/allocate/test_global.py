@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from graphprune.budget import Budget
 from graphprune.cost import CostModel
-from graphprune.errors import InfeasibleBudget
+from graphprune.errors import BadData, InfeasibleBudget
 from graphprune.groups import Coupling
 from graphprune.passes.allocate import Problem, allocate
 from graphprune.scores import Scores
@@ -66,6 +66,47 @@ def test_scale_does_not_matter() -> None:
         for v in (values, scaled)
     ]
     assert kept[0] == kept[1]
+
+
+def test_scores_are_compared_in_the_unit_that_is_asked_for() -> None:
+    # The means of both groups are equal, and so are their sums; the maxima are not.
+    coupling = chain(60, 60)
+    values = {"g1": np.linspace(0.9, 1.1, 60)[None], "g2": np.full((1, 60), 0.5)}
+    values["g2"][0, :10] = 3.5
+    kept = {
+        how: allocate(
+            "global", problem(coupling, Budget(macs=0.6), scores=Scores(values)), normalise=how
+        ).kept
+        for how in ("mean", "sum", "none", "max")
+    }
+    assert kept["mean"] == kept["sum"] == kept["none"]
+    assert kept["mean"]["g1"] == 60 and 10 <= kept["mean"]["g2"] < 60
+    halved = Scores({"g1": values["g1"] / 8, "g2": values["g2"]})
+    asked = problem(coupling, Budget(macs=0.6), scores=halved)
+    assert allocate("global", asked, normalise="mean").kept == kept["mean"]
+    # As they are, all of the second group's scores are larger than the first's.
+    scaled = allocate("global", asked, normalise="none").kept
+    assert scaled["g2"] == 60 and scaled["g1"] < 60
+
+
+def test_a_threshold_without_normalisation_separates_the_scores_themselves() -> None:
+    coupling, rng = chain(50, 70), np.random.default_rng(3)
+    values = {g.name: rng.gamma(4, 1 + i, g.units.shape) for i, g in enumerate(coupling)}
+    asked = problem(coupling, Budget(macs=0.5), scores=Scores(values))
+    kept = allocate("global", asked, normalise="none").kept
+    lowest = [np.sort(values[name][0])[::-1][count - 1] for name, count in kept.items()]
+    highest = [np.sort(values[name][0])[::-1][count] for name, count in kept.items()]
+    # But for the units that filled the budget up, one of a group at a time.
+    assert abs(max(highest) - min(lowest)) < 0.5
+
+
+def test_nonsense_is_refused() -> None:
+    for options, text in (
+        ({"min_keep": 2}, "min_keep is 2"),
+        ({"normalise": "median"}, "normalise is 'median'"),
+    ):
+        with pytest.raises(BadData, match=text):
+            allocate("global", problem(chain(4), Budget()), **options)
 
 
 def test_every_group_keeps_its_share() -> None:

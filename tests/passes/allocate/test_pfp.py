@@ -87,7 +87,7 @@ def test_budgets_are_never_exceeded(
     if asked.bounds.exceeded(asked.model.evaluate(asked.narrowest)):
         return
     kept = allocate("pfp", asked)
-    alive = select("top", asked.coupling, asked.scores, kept)
+    alive = select("top", asked.coupling, asked.scores, kept).alive
     assert asked.bounds.exceeded(asked.model.exact(alive)) == ()
 
 
@@ -121,7 +121,7 @@ def test_where_all_fits_the_factor_is_the_smallest_that_keeps_all() -> None:
 def test_dead_channels_are_pruned_before_any_other(fraction: float) -> None:
     asked = problem([20, 30], Budget(macs=fraction), dead=7)
     widths = allocate("pfp", asked)
-    alive = select("top", asked.coupling, asked.scores, widths)
+    alive = select("top", asked.coupling, asked.scores, widths).alive
     for group in asked.coupling:
         assert not alive[group.units[0, :7]].any()
         assert widths.kept[group.name] <= group.width - 7

@@ -65,7 +65,8 @@ def test_rounding_is_noted_where_it_moves_a_width() -> None:
 
 
 def test_no_bound_leaves_everything() -> None:
-    for name in set(policies()) - {"pfp"}:  # which takes sensitivities only
+    # These take sensitivities only, or look at the model themselves.
+    for name in set(policies()) - {"pfp", "snip-density", "synflow-density"}:
         assert allocate(name, problem(chain(8, 5), Budget())).kept == {"g1": 8, "g2": 5}
 
 
@@ -111,6 +112,14 @@ def test_rank_scores_pair_the_rows_and_ignore_the_scale() -> None:
     model = CostModel.of(coupling)
     ranks = Problem.of(coupling, Scores(values), model, Bounds()).rank_scores()
     assert [rank.tolist() for rank in ranks] == [[1.5, 0.5], [2.0, 1.0, 1.0, 0.0]]
+
+
+def test_rank_scores_are_in_the_unit_that_is_asked_for() -> None:
+    coupling = chain(2)
+    model, scores = CostModel.of(coupling), Scores({"g1": np.array([[3.0, -1.0]])})
+    asked = Problem.of(coupling, scores, model, Bounds())
+    assert asked.rank_scores(np.sum)[0].tolist() == [0.75, -0.25]
+    assert asked.rank_scores(lambda magnitudes: 1.0)[0].tolist() == [3.0, -1.0]
 
 
 def test_scores_of_zero_rank_as_zero() -> None:

@@ -56,6 +56,15 @@ def test_several_norms_are_averaged() -> None:
     np.testing.assert_allclose(scores["g1"], [mean])
 
 
+def test_norms_are_aggregated_as_asked() -> None:
+    coupling = network("s: [1,6,4,4] = pointwise.add(na, nb)")
+    tensors = random_tensors(coupling)
+    scales = np.abs([tensors["ga"], tensors["gb"]])
+    for how in ("sum", "max"):
+        scores = score(f"bn-scale:aggregate={how}", coupling, tensors.__getitem__)
+        np.testing.assert_allclose(scores["g1"], [getattr(np, how)(scales, axis=0)])
+
+
 def test_groups_without_a_norm_are_named() -> None:
     coupling = chain(8, 5)
     with pytest.raises(BadData) as caught:

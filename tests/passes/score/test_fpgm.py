@@ -29,6 +29,15 @@ def test_several_producers_are_averaged() -> None:
         np.testing.assert_allclose(scores["g1"], [expected])
 
 
+def test_producers_are_aggregated_as_asked() -> None:
+    coupling = residual()
+    tensors = random_tensors(coupling)
+    found = [distances(tensors[f"{name}.weight"]) for name in "ac"]
+    for how in ("sum", "max"):
+        scores = score(f"fpgm:aggregate={how}", coupling, tensors.__getitem__)
+        np.testing.assert_allclose(scores["g1"], [getattr(np, how)(found, axis=0)])
+
+
 def test_all_rows_of_a_layer_are_compared() -> None:
     coupling = two_rows(4)
     tensors = random_tensors(coupling)

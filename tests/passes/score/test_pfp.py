@@ -184,6 +184,11 @@ class Nothing:
     def gradients(self, names: Sequence[str]) -> Iterator[Mapping[str, Array]]:
         raise AssertionError("not asked")
 
+    def hessian_gradients(
+        self, names: Sequence[str], temperature: float = 1.0
+    ) -> Iterator[Mapping[str, Array]]:
+        raise AssertionError("not asked")
+
 
 def test_units_that_no_layer_sums_over_count_as_one() -> None:
     coupling = chain(4)  # written by hand, without a word on what is summed

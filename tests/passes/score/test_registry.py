@@ -27,6 +27,15 @@ def test_an_unknown_criterion_lists_the_known_ones() -> None:
         score("l2", coupling, random_tensors(coupling).__getitem__, p=3)
 
 
+def test_criteria_say_what_they_need() -> None:
+    weights = {"bn-scale", "fpgm", "l1", "l2", "random", "synflow"}
+    data, both = frozenset({"data"}), frozenset({"data", "gradients"})
+    needs = {name: CRITERIA.needs(name) for name in criteria()}
+    assert needs == dict.fromkeys(weights, frozenset()) | {
+        "grasp": both, "lasso": data, "pfp": data, "snip": both, "taylor": both, "thinet": data,
+    }  # fmt: skip
+
+
 def test_a_name_is_taken_once() -> None:
     class Again:
         def __call__(self, coupling: Coupling, tensors: Tensors, seed: int) -> Scores:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from graphprune.errors import BadData
 from graphprune.evidence import Array, Evidence
 from graphprune.groups import Coupling
 from graphprune.passes.score import score
+from graphprune.passes.score.taylor import Taylor
 from tests.networks import ALL, chain, random_tensors
 
 
@@ -28,6 +30,11 @@ class Given:
     def gradients(self, names: Sequence[str]) -> Iterator[Mapping[str, Array]]:
         assert set(names) <= self.learnable
         return ({name: batch[name] for name in names} for batch in self.batches)
+
+    def hessian_gradients(
+        self, names: Sequence[str], temperature: float = 1.0
+    ) -> Iterator[Mapping[str, Array]]:
+        raise AssertionError("not asked")
 
 
 def given(coupling: Coupling, *fixed: str, batches: int = 2) -> tuple[dict[str, Array], Given]:
@@ -64,6 +71,35 @@ def test_a_unit_scores_all_its_parameters(network: str, joint: bool) -> None:
             parts = [changes(coupling, int(unit), tensors, batch) for batch in observer.batches]
             each = [x.sum() ** 2 if joint else np.square(x).sum() for x in parts]
             np.testing.assert_allclose(found, np.mean(each), rtol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["mean", "max"])
+def test_parameters_are_aggregated_after_the_batches(how: str) -> None:
+    coupling = chain(4)
+    tensors, observer = given(coupling)
+    evidence = Evidence(tensors.__getitem__, observer)
+    found = score(f"taylor:aggregate={how}", coupling, evidence)["g1"][0]
+    for i, score_ in enumerate(found):
+        parts: list[tuple[str, Any]] = [
+            ("c0.weight", np.s_[i]),
+            ("c0.bias", np.s_[i]),
+            ("c1.weight", np.s_[:, i]),
+        ]
+        means = [
+            np.mean([np.square(b[name][at] * tensors[name][at]).sum() for b in observer.batches])
+            for name, at in parts
+        ]
+        assert score_ == pytest.approx(getattr(np, how)(means), rel=1e-5)
+
+
+def test_joint_knows_no_other_aggregate_than_the_sum() -> None:
+    with pytest.raises(BadData) as caught:
+        Taylor(joint=True, aggregate="max")
+    assert str(caught.value) == (
+        "BadData: joint and aggregate=max exclude each other\n"
+        "  why:   joint takes the sum over all parameters as one gate\n"
+        "  fix:   leave one of them out"
+    )
 
 
 def test_buffers_play_no_part() -> None:

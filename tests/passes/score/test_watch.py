@@ -38,6 +38,11 @@ class Given:
     def gradients(self, names: Sequence[str]) -> Iterator[Mapping[str, Array]]:
         raise AssertionError("not asked")
 
+    def hessian_gradients(
+        self, names: Sequence[str], temperature: float = 1.0
+    ) -> Iterator[Mapping[str, Array]]:
+        raise AssertionError("not asked")
+
 
 def coupled() -> Coupling:
     return couple(
