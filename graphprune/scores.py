@@ -1,4 +1,4 @@
-"""Scores, Widths and Guarantees: what flows from score to allocate to select."""
+"""Scores, Widths, Guarantees and Selections: what flows from score to allocate to select."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import BadData
-from graphprune.groups import Coupling, Ids
+from graphprune.groups import Alive, Coupling, Ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,7 @@ class Guarantee:
         epsilon: The relative error.
         delta: Probability of failure.
         sampled: Whether units were drawn and weights rescaled, as the bound supposes.
+        log_events: The logarithm in the sample complexity, of the group's hardest reader.
     """
 
     group: str
@@ -68,14 +69,19 @@ class Guarantee:
     epsilon: float
     delta: float
     sampled: bool = False
+    log_events: float = 0.0
 
     @property
     def meaning(self) -> str:
         """What the numbers promise, in a sentence."""
+        if self.epsilon == 0:
+            return "every channel that had any share in a result on the data is kept as it is"
         if self.sampled:
             return (
-                f"each layer's sums of one sign stay within {self.epsilon:.3g} of theirs with "
-                f"probability 1 - {self.delta:g}, if sensitivities hold beyond the data"
+                "channels are drawn and weights made up for it: each layer's sums of one sign "
+                f"stay within epsilon of theirs with probability 1 - {self.delta:g}, if "
+                "sensitivities hold beyond the data"
+                + ("; more than 1 promises next to nothing" if self.epsilon > 1 else "")
             )
         return "epsilon is heuristic: the most sensitive channels are kept, none are drawn"
 
@@ -97,3 +103,22 @@ class Widths:
     def vector(self, coupling: Coupling) -> Ids:
         """The widths in the coupling's order of groups, ``(groups,)``."""
         return np.array([self.kept[group.name] for group in coupling], dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Which units live, and by what the weights that read them are multiplied.
+
+    Attributes:
+        alive: Whether each unit lives, indexed by unit id; units of no group do.
+        factors: What the weights of the readers of each unit are multiplied by, ``(units + 1,)``
+            by unit id: 1 where they stay what they are. None where all of them do.
+        notes: Sentences on what was not done as asked, and why.
+        guarantees: What the widths promise with these units; None where that is what the
+            allocation said.
+    """
+
+    alive: Alive
+    factors: NDArray[np.float64] | None = None
+    notes: tuple[str, ...] = ()
+    guarantees: tuple[Guarantee, ...] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,4 +30,8 @@ def test_a_guarantee_says_whether_it_bounds_anything() -> None:
     kept = Guarantee("g1", 3.2, 40, 0.25, 1e-3)
     assert kept.meaning.startswith("epsilon is heuristic")
     drawn = Guarantee("g1", 3.2, 40, 0.25, 1e-3, sampled=True)
-    assert "stay within 0.25 of theirs with probability 1 - 0.001" in drawn.meaning
+    assert "stay within epsilon of theirs with probability 1 - 0.001" in drawn.meaning
+    assert "next to nothing" not in drawn.meaning
+    assert replace(drawn, epsilon=30.0).meaning.endswith("; more than 1 promises next to nothing")
+    everything = Guarantee("g1", 3.2, 0, 0.0, 1e-3)
+    assert everything.meaning.startswith("every channel that had any share")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from graphprune.groups import Alive, Coupling
+from graphprune.groups import Coupling
 from graphprune.registry import Registry
-from graphprune.scores import Scores, Widths
+from graphprune.scores import Scores, Selection, Widths
 
 
 class Selector(Protocol):
@@ -15,7 +15,7 @@ class Selector(Protocol):
     A selector is a frozen dataclass whose fields are its options, registered under a name.
     """
 
-    def __call__(self, coupling: Coupling, scores: Scores, widths: Widths, seed: int) -> Alive:
+    def __call__(self, coupling: Coupling, scores: Scores, widths: Widths, seed: int) -> Selection:
         """Chooses the units.
 
         Args:
@@ -25,7 +25,7 @@ class Selector(Protocol):
             seed: Seed of whatever is drawn at random.
 
         Returns:
-            Whether each unit lives, indexed by unit id; units of no group do.
+            Which units live, and factors for the weights that read them.
         """
 
 
@@ -45,7 +45,7 @@ def select(
     widths: Widths,
     seed: int = 0,
     **options: object,
-) -> Alive:
+) -> Selection:
     """Chooses which units live.
 
     Args:
@@ -57,7 +57,7 @@ def select(
         **options: Fields of the selector.
 
     Returns:
-        Whether each unit lives, indexed by unit id; units of no group do.
+        Which units live, and factors for the weights that read them.
 
     Raises:
         BadData: There is no such selector or option.

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphprune.groups import Alive, Coupling
+from graphprune.groups import Coupling
 from graphprune.passes.select.registry import selector
-from graphprune.scores import Scores, Widths
+from graphprune.scores import Scores, Selection, Widths
 
 
 @selector("top")
@@ -16,11 +16,11 @@ from graphprune.scores import Scores, Widths
 class Top:
     """Every row of a group keeps its highest-scored units; of equals the first ones."""
 
-    def __call__(self, coupling: Coupling, scores: Scores, widths: Widths, seed: int) -> Alive:
+    def __call__(self, coupling: Coupling, scores: Scores, widths: Widths, seed: int) -> Selection:
         """Chooses the units; nothing is drawn at random."""
         alive = coupling.everything()
         for group in coupling:
             order = np.argsort(-scores[group.name], axis=1, kind="stable")
             dead = order[:, widths.kept[group.name] :]
             alive[np.take_along_axis(group.units, dead, axis=1)] = False
-        return alive
+        return Selection(alive)

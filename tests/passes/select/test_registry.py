@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from graphprune.errors import BadData
-from graphprune.groups import Alive, Coupling
+from graphprune.groups import Coupling
 from graphprune.passes.select import select, selector, selectors
-from graphprune.scores import Scores, Widths
+from graphprune.scores import Scores, Selection, Widths
 from tests.networks import chain
 
 
 class Everything:
-    def __call__(self, coupling: Coupling, scores: Scores, widths: Widths, seed: int) -> Alive:
-        return coupling.everything()
+    def __call__(self, coupling: Coupling, scores: Scores, widths: Widths, seed: int) -> Selection:
+        return Selection(coupling.everything())
 
 
 def test_names() -> None:
