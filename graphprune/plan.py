@@ -8,19 +8,25 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graphprune import plan_json
 from graphprune.budget import Budget
 from graphprune.counterparts import Counterparts, described
+from graphprune.errors import PlanMismatch
 from graphprune.frontends.origin import Origins
-from graphprune.groups import Alive, Coupling, Group, Ids
-from graphprune.plan_fit import Expected, Fit, Wording, layer_key, layer_table, param_layers
+from graphprune.groups import Alive, Copies, Coupling, Group, Ids, Left
+from graphprune.plan_fit import Expected, Fit, Wording, param_layers
+from graphprune.plan_growth import copies_by_plan, grows, kept_indices, refuse_growth
 from graphprune.plan_json import FORMAT, PlannedGroup, PlannedParameter, Source
+from graphprune.scores import Selection
 
-__all__ = ["FORMAT", "Budget", "Plan", "PlannedGroup", "PlannedParameter", "Source"]
+__all__ = ["FORMAT", "Budget", "Factors", "Plan", "PlannedGroup", "PlannedParameter", "Source"]
+
+Factors = Mapping[str, Mapping[str, NDArray[np.float64]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +42,13 @@ class Plan:
         groups: Widths before and after.
         kept: For every parameter that loses something: the kept indices by axis, ``(n,)`` for an
             axis such as ``"0"``; where the rows of other axes keep different indices, index
-            tuples ``(n, axes)`` for the row axes and the narrowed one, such as ``"0,1"``.
+            tuples ``(n, axes)`` for the row axes and the narrowed one, such as ``"0,1"``. -1
+            stands for an index that the model has not: where a module is rebuilt wider.
         parameters: What the parameters of the whole model are called in PyTorch, so that the plan
             of a module fits its export, and the other way round; empty where that is not known.
+        factors: What kept weights are multiplied by: one number for each index in ``kept`` of the
+            same parameter and axis, or for each index there is where none was lost; empty where
+            all weights stay what they are.
     """
 
     source: Source
@@ -49,29 +59,32 @@ class Plan:
     groups: tuple[PlannedGroup, ...]
     kept: Mapping[str, Mapping[str, Ids]]
     parameters: tuple[PlannedParameter, ...] = ()
+    factors: Factors = field(default_factory=dict)
 
     @classmethod
     def of(
         cls,
         coupling: Coupling,
-        alive: Alive,
+        alive: Left,
         *,
         source: Source,
         method: Mapping[str, plan_json.Scalar],
         budget: Budget,
         seed: int,
         origins: Origins | None = None,
+        factors: Factors | None = None,
     ) -> Plan:
         """Writes a selection down in the model's own names.
 
         Args:
             coupling: The network's groups.
-            alive: Whether each unit lives, indexed by unit id.
+            alive: Whether each unit lives, or how many channels stand for it, by unit id.
             source: The model.
             method: How the units were chosen.
             budget: What was asked for.
             seed: Seed of whatever was drawn at random.
             origins: The PyTorch parameters that those of an ONNX model stand for.
+            factors: What kept weights are multiplied by.
 
         Raises:
             ValueError: Rows of one group keep different numbers of units, or none.
@@ -83,8 +96,9 @@ class Plan:
             seed=seed,
             versions=_versions(),
             groups=tuple(_planned(group, alive) for group in coupling),
-            kept=_kept(coupling, alive),
+            kept=kept_indices(coupling, alive),
             parameters=described(coupling, source.kind, origins),
+            factors=dict(factors or {}),
         )
 
     def to_json(self) -> str:
@@ -102,6 +116,12 @@ class Plan:
                 for name, axes in self.kept.items()
             },
         }
+        if self.factors:
+            # Every digit: what is multiplied again must give the same weights.
+            document["factors"] = {
+                name: {key: line.tolist() for key, line in axes.items()}
+                for name, axes in self.factors.items()
+            }
         if self.parameters:
             document["parameters"] = [asdict(parameter) for parameter in self.parameters]
         return plan_json.lay_out(document)
@@ -127,6 +147,7 @@ class Plan:
             groups=reader.groups(),
             kept=reader.kept(),
             parameters=reader.parameters(),
+            factors=reader.factors(),
         )
 
     def text(self) -> str:
@@ -134,39 +155,92 @@ class Plan:
         return "\n".join(map(str, self.groups))
 
     def alive(self, coupling: Coupling, kind: str = "", origins: Origins | None = None) -> Alive:
-        """The units that live in a fresh copy of the model.
+        """The units that live in a fresh copy of the model: see :meth:`selection`.
+
+        Returns:
+            Whether each unit lives, indexed by unit id.
+
+        Raises:
+            PlanMismatch: The plan was made for another model.
+        """
+        return self.selection(coupling, kind, origins).alive
+
+    def selection(
+        self, coupling: Coupling, kind: str = "", origins: Origins | None = None
+    ) -> Selection:
+        """The units that live in a fresh copy of the model, and their factors.
 
         A plan of a module fits the ONNX export of that module, and the other way round, if every
         group that it narrows is found again. Parameters that the exporter folded into others
-        play no part then.
+        play no part then, unless the plan multiplies them.
 
         Args:
             coupling: The copy's groups, from a coupling of its own.
             kind: The copy's kind, ``onnx`` or ``torch``; the plan's where left out.
             origins: The PyTorch parameters that those of an ONNX model stand for.
 
-        Returns:
-            Whether each unit lives, indexed by unit id.
-
         Raises:
             PlanMismatch: The plan was made for another model; the message says the first
                 difference.
         """
-        source = self.source
-        why = f"the plan was made for {source.kind} model '{source.name}' (sha256 "
-        why += f"{source.sha256[:12]})"
+        source, why = self.source, self._made_for
+        refuse_growth(self.groups, kind or source.kind)
         if kind in ("", source.kind):
-            fix = "apply it to an unchanged copy of that model, or make a new plan"
-            names = dict.fromkeys((*self.kept, *(name for name, _ in param_layers(coupling))))
-            expected = [Expected(name, self.kept.get(name, {})) for name in names]
-            return Fit(coupling, expected, self.groups, Wording(why, fix)).alive
+            expected = self._expected(coupling)
+            return Fit(coupling, expected, self.groups, Wording(why, _FIX)).selection
         found = Counterparts.of(
-            self.parameters, self.kept, source.kind, described(coupling, kind, origins)
+            self.parameters,
+            self.kept,
+            source.kind,
+            described(coupling, kind, origins),
+            self.factors,
         )
         wording = Wording(why, _FIXES[kind], _lost(found.lost))
-        return Fit(coupling, found.expected, self.groups, wording).alive
+        silent = [name for name in found.lost if name in self.factors]
+        if silent:
+            raise PlanMismatch(
+                f"the plan multiplies weights of '{silent[0]}', which this model has not",
+                where=wording.hint,
+                why=why,
+                fix=wording.fix,
+            )
+        return Fit(coupling, found.expected, self.groups, wording).selection
+
+    def _expected(self, coupling: Coupling) -> list[Expected]:
+        """What is kept of every parameter of a copy of the same kind."""
+        own = (name for name, _ in param_layers(coupling))
+        return [
+            Expected(name, self.kept.get(name, {}), factors=self.factors.get(name, {}))
+            for name in dict.fromkeys((*self.kept, *self.factors, *own))
+        ]
+
+    @property
+    def grows(self) -> bool:
+        """Whether it makes any layer wider than it is."""
+        return grows(self.groups)
+
+    def copies(self, coupling: Coupling) -> Copies:
+        """How many channels stand for each unit of a fresh copy of a module, to be rebuilt.
+
+        Args:
+            coupling: The copy's groups, from a coupling of its own.
+
+        Raises:
+            PlanMismatch: The plan was made for another model.
+        """
+        wording = Wording(self._made_for, _FIX)
+        return copies_by_plan(coupling, self.kept, self.groups, wording)
+
+    @property
+    def _made_for(self) -> str:
+        source = self.source
+        return (
+            f"the plan was made for {source.kind} model '{source.name}' (sha256 "
+            f"{source.sha256[:12]})"
+        )
 
 
+_FIX = "apply it to an unchanged copy of that model, or make a new plan"
 _FIXES = {
     "onnx": "make the plan on the export itself, or narrow the module and export that: "
     "graphprune.export(module, inputs, path, plan=plan)",
@@ -193,18 +267,8 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _planned(group: Group, alive: Alive) -> PlannedGroup:
-    counts = set(np.count_nonzero(alive[group.units], axis=1).tolist())
+def _planned(group: Group, alive: Left) -> PlannedGroup:
+    counts = set(alive[group.units].sum(axis=1).tolist())
     if len(counts) != 1 or counts == {0}:
         raise ValueError(f"rows of {group.name} keep {sorted(counts)} of {group.width} units")
     return PlannedGroup(group.name, group.width, counts.pop(), group.rows, group.approximate)
-
-
-def _kept(coupling: Coupling, alive: Alive) -> dict[str, dict[str, Ids]]:
-    kept: dict[str, dict[str, Ids]] = {}
-    for name, layer in param_layers(coupling):
-        mask = alive[layer_table(layer)]
-        if not mask.all():
-            index = np.argwhere(mask)
-            kept.setdefault(name, {})[layer_key(layer)] = index if layer.rows else index[:, 0]
-    return kept

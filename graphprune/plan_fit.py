@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graphprune.errors import PlanMismatch
 from graphprune.groups import Alive, Coupling, Ids, Layer
 from graphprune.plan_json import PlannedGroup
+from graphprune.scores import Selection
 
 Kept = Mapping[str, Ids]
+Numbers = Mapping[str, NDArray[np.float64]]
 
 
 def layer_key(layer: Layer) -> str:
@@ -45,11 +48,14 @@ class Expected:
             nothing.
         guessed: Whether it was guessed which parameter of the plan it is; guesses are believed
             where two agree.
+        factors: What kept indices are multiplied by, as in
+            :attr:`graphprune.plan.Plan.factors`.
     """
 
     name: str
     axes: Kept
     guessed: bool = False
+    factors: Numbers = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,7 @@ class Fit:
         self.groups = groups
         self.wording = wording
         self.alive = coupling.everything()
+        self._factors = np.full(len(self.alive), np.nan)
         for each in expected:
             for key, index in each.axes.items():
                 self._kill(each.name, key, index)
@@ -100,6 +107,17 @@ class Fit:
             self._check_layers(each.name, each.axes)
         self._check_groups()
         self._check_witnesses(expected)
+        for each in expected:
+            for key, numbers in each.factors.items():
+                self._multiply(each, key, numbers)
+
+    @property
+    def selection(self) -> Selection:
+        """The units that live, and what their readers are multiplied by."""
+        known = ~np.isnan(self._factors)
+        if not known.any():
+            return Selection(self.alive)
+        return Selection(self.alive, np.where(known, self._factors, 1.0))
 
     @cached_property
     def layers(self) -> dict[str, dict[str, Layer]]:
@@ -145,6 +163,30 @@ class Fit:
                     "axes it is coupled with",
                     f"axis {key} of {name}",
                 )
+
+    def _multiply(self, each: Expected, key: str, numbers: NDArray[np.float64]) -> None:
+        """Give units the factors that the plan has for the indices of one parameter."""
+        where = f"factors for axis {key} of {each.name}"
+        layer = self.layers.get(each.name, {}).get(key)
+        if layer is None:
+            raise self._mismatch(
+                f"axis {key} of '{each.name}' cannot be multiplied in this model", where
+            )
+        units = layer_table(layer)
+        index = each.axes.get(key)
+        ids = units.ravel() if index is None else units[tuple(index.reshape(len(index), -1).T)]
+        if len(ids) != len(numbers):
+            raise self._mismatch(
+                f"the plan has {len(numbers)} factors for '{each.name}', which keeps {len(ids)} "
+                "channels",
+                where,
+            )
+        new = np.isnan(self._factors[ids])
+        self._factors[ids[new]] = numbers[new]
+        if np.any(self._factors[ids] != numbers) or np.any(numbers[ids == 0] != 1):
+            raise self._mismatch(
+                f"the plan multiplies channels of '{each.name}' by several numbers", where
+            )
 
     def _check_groups(self) -> None:
         planned = Counter((g.width, g.kept, g.rows) for g in self.groups if g.kept < g.width)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isfinite
 from typing import NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graphprune.budget import Budget
+from graphprune.copies import FRESH
 from graphprune.errors import BadData, PlanMismatch
 from graphprune.groups import Ids
 
@@ -40,7 +43,7 @@ class PlannedGroup:
     Attributes:
         name: The group's name.
         width: Units in a row of the whole model.
-        kept: Units in a row of the narrowed model.
+        kept: Units in a row of the narrowed model; more than the width where it is rebuilt wider.
         rows: Rows, each of which keeps that many.
         approximate: Why narrowing it is not exact; empty for exact groups.
     """
@@ -179,6 +182,16 @@ class Reader:
             for name, axes in _object(self._field("kept"), "kept").items()
         }
 
+    def factors(self) -> dict[str, dict[str, NDArray[np.float64]]]:
+        """The factors of kept indices by parameter and axis; none in plans without the field."""
+        return {
+            name: {
+                key: _numbers(line, f"factors.{name}.{key}")
+                for key, line in _object(axes, f"factors.{name}").items()
+            }
+            for name, axes in _object(self._document.get("factors", {}), "factors").items()
+        }
+
     def parameters(self) -> tuple[PlannedParameter, ...]:
         """The parameters and their names in PyTorch; none in plans without the field."""
         entries = _list(self._document.get("parameters", []), "parameters")
@@ -222,8 +235,8 @@ def _group(value: object, where: str) -> PlannedGroup:
     fields = _object(value, where)
     reasons = _list(fields.get("approximate"), f"{where}.approximate")
     width, kept, rows = (_count(fields.get(k), f"{where}.{k}") for k in ("width", "kept", "rows"))
-    if not 1 <= kept <= width:
-        _refuse(f"{where}.kept", f"a number from 1 to {width}", kept)
+    if kept < 1:
+        _refuse(f"{where}.kept", "a number from 1", kept)
     return PlannedGroup(
         _string(fields.get("name"), f"{where}.name"),
         width,
@@ -251,18 +264,31 @@ def _parameter(value: object, where: str) -> PlannedParameter:
     )
 
 
+def _numbers(value: object, where: str) -> NDArray[np.float64]:
+    """Numbers, none of them infinite."""
+    for number in _list(value, where):
+        is_number = isinstance(number, int | float) and not isinstance(number, bool)
+        if not (is_number and isfinite(number)):  # type: ignore[arg-type]
+            _refuse(where, "finite numbers", number)
+    return np.array(value, dtype=np.float64)
+
+
 def _index(value: object, key: str, where: str) -> Ids:
-    """Kept indices, checked to be whole numbers in strictly ascending order."""
+    """Kept indices in strictly ascending order, with -1 for those that are new."""
     axes = key.split(",")
     if not all(axis.isdecimal() for axis in axes):
         raise BadData("the plan is damaged", where=where, why=f"'{key}' does not name axes")
+    entries = _list(value, where)
+    old = [entry for entry in entries if axes[1:] or entry != FRESH]
     lines = [
         tuple(_count(number, where) for number in (_list(entry, where) if axes[1:] else [entry]))
-        for entry in _list(value, where)
+        for entry in old
     ]
     if any(len(line) != len(axes) for line in lines):
         _refuse(where, f"{len(axes)} indices each", value)
     if any(one >= other for one, other in pairwise(lines)):
         _refuse(where, "ascending indices", value)
+    if len(old) < len(entries):
+        return np.array(entries, dtype=np.int64)
     index = np.array(lines, dtype=np.int64).reshape(-1, len(axes))
     return index if axes[1:] else index[:, 0]

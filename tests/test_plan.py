@@ -251,3 +251,43 @@ def test_a_plan_of_the_same_kind_of_model_goes_by_its_own_names() -> None:
     assert "no parameter 'z.weight'" in mismatch(
         changed(named(coupling), z_weight={"0": [0]}), coupling
     )
+
+
+def multiplied() -> tuple[Coupling, Plan]:
+    """A plan that keeps two of four channels and multiplies the weights that read them."""
+    coupling = two_rows(2)
+    alive = first_half(coupling)
+    numbers = [0.1] * 3 + [1 / 3] * 3
+    factors = {"grouped.weight": {"0,1": np.array(numbers)}}
+    return coupling, replace(planned(coupling, alive), factors=factors)
+
+
+def test_factors_are_written_with_every_digit_and_come_back() -> None:
+    coupling, plan = multiplied()
+    text = plan.to_json()
+    assert '"factors": {\n    "grouped.weight": {\n      "0,1": [0.1, 0.1, 0.1, 0.333333' in text
+    again = Plan.from_json(text)
+    assert again.to_json() == text
+    selection = again.selection(coupling)
+    (group,) = coupling.groups
+    assert selection.factors is not None
+    assert selection.factors[group.units].tolist() == [[0.1, 1.0], [1 / 3, 1.0]]
+    assert np.array_equal(selection.alive, plan.alive(coupling))
+
+
+def test_a_plan_without_factors_does_not_mention_them() -> None:
+    coupling = chain(8, 5)
+    plan = planned(coupling, first_half(coupling))
+    assert "factors" not in plan.to_json()
+    assert plan.selection(coupling).factors is None
+
+
+def test_factors_may_be_of_axes_that_lost_nothing() -> None:
+    coupling = chain(3)
+    plan = replace(
+        planned(coupling, coupling.everything()),
+        factors={"c1.weight": {"1": np.array([2.0, 1.0, 0.5])}},
+    )
+    selection = plan.selection(coupling)
+    assert selection.factors is not None
+    assert selection.factors[coupling.groups[0].units[0]].tolist() == [2.0, 1.0, 0.5]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -12,40 +12,16 @@ from graphprune.evidence import Evidence
 from graphprune.frontends.origin import Origins
 from graphprune.groups import Alive
 from graphprune.inspection import Inspection, N, without
-from graphprune.ir.graph import Shape
 from graphprune.passes.allocate import Problem, allocate, fit
+from graphprune.passes.reconstruct import Patch, lines, patch
 from graphprune.passes.score import score
 from graphprune.passes.select import select
+from graphprune.pipelines.options import Options
 from graphprune.plan import Plan, Source
-from graphprune.scores import Guarantee, Scores, Widths
+from graphprune.scores import Guarantee, Scores, Selection, Widths
 
 T = TypeVar("T")
 Stage = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a pruning is decided and proven.
-
-    Attributes:
-        criterion: How units are scored: see :func:`graphprune.passes.score.criteria`.
-        allocation: How widths are chosen: see :func:`graphprune.passes.allocate.policies`.
-        round_to: What narrowed channel counts should be multiples of.
-        keep: Patterns of layers that must stay whole.
-        exact: Narrow no group whose narrowing is only approximate.
-        shapes: Input shapes by name, where an ONNX model leaves them open.
-        seed: Of everything random.
-        run: Whether to prove the result by running it, or on labels only.
-    """
-
-    criterion: str = "l2"
-    allocation: str = "uniform"
-    round_to: int = 1
-    keep: Sequence[str] = ()
-    exact: bool = False
-    shapes: Mapping[str, Shape] | None = None
-    seed: int = 0
-    run: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +35,7 @@ class Decided(Generic[N, T]):
         narrowed: The rewritten model.
         notes: What became different from what was asked.
         guarantees: What the widths promise, where the allocation knows.
+        patch: What kept weights are multiplied by.
     """
 
     inspection: Inspection[N]
@@ -67,6 +44,7 @@ class Decided(Generic[N, T]):
     narrowed: T
     notes: tuple[str, ...]
     guarantees: tuple[Guarantee, ...] = ()
+    patch: Patch | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +73,7 @@ class Question:
 def decide(
     inspection: Inspection[N],
     question: Question,
-    rewrite: Callable[[Inspection[N], Alive], T],
+    rewrite: Callable[[Inspection[N], Alive, Patch | None], T],
 ) -> Decided[N, T]:
     """Decide and rewrite; what an operator has no words for is kept whole, with a note.
 
@@ -114,46 +92,63 @@ def decide(
     # Once: data may be an iterator, and groups that are given up change no other group's scores.
     scores = score(options.criterion, inspection.coupling, question.evidence, options.seed)
     while True:
-        plan, alive, widths = _widths(inspection, question, scores)
+        widths, selection = _selected(inspection, question, scores)
+        patched = patch(inspection.coupling, selection)
+        plan = _plan(inspection, question, selection.alive, patched)
         question.say("rewriting the graph")
         try:
-            narrowed = rewrite(inspection, alive)
+            narrowed = rewrite(inspection, selection.alive, patched)
         except UnsupportedModel as error:
             inspection, names = without(inspection, error)
             notes += (f"{', '.join(names)} kept whole: {error.where}: {error.why}",)
             _require_groups(inspection, question.source)
             continue
-        notes += scores.notes + widths.notes
-        return Decided(inspection, plan, alive, narrowed, notes, widths.guarantees)
+        notes += scores.notes + widths.notes + selection.notes
+        promised = selection.guarantees
+        guarantees = widths.guarantees if promised is None else promised
+        return Decided(inspection, plan, selection.alive, narrowed, notes, guarantees, patched)
 
 
-def _widths(
+def _selected(
     inspection: Inspection[Any], question: Question, scores: Scores
-) -> tuple[Plan, Alive, Widths]:
-    """Allocate, select: the plan, the units that live, the widths."""
+) -> tuple[Widths, Selection]:
+    """Allocate, select: the widths, the units that live and their factors."""
     coupling, options, seed = inspection.coupling, question.options, question.options.seed
     question.say(f"choosing widths ({options.allocation})")
     costs = inspection.cost_model
     bounds = question.budget.resolve(costs.full)
     problem = Problem.of(
-        coupling, scores, costs, bounds, round_to=options.round_to, seed=seed, most=question.most
+        coupling,
+        scores,
+        costs,
+        bounds,
+        round_to=options.round_to,
+        seed=seed,
+        most=question.most,
+        evidence=question.evidence,
     )
-    widths, alive = fit(
+    return fit(
         problem,
         allocate(options.allocation, problem),
-        lambda candidate: select("top", coupling, scores, candidate, seed),
+        lambda candidate: select(options.selection, coupling, scores, candidate, seed),
     )
-    names = ("criterion", "allocation", "round_to")
-    plan = Plan.of(
+
+
+def _plan(
+    inspection: Inspection[Any], question: Question, alive: Alive, patched: Patch | None
+) -> Plan:
+    """What was decided, in the model's own names."""
+    coupling, options = inspection.coupling, question.options
+    return Plan.of(
         coupling,
         alive,
         source=question.source,
-        method={name: getattr(options, name) for name in names},
+        method=options.decided_by,
         budget=question.budget,
-        seed=seed,
+        seed=options.seed,
         origins=question.origins,
+        factors=lines(coupling, alive, patched),
     )
-    return plan, alive, widths
 
 
 def _require_groups(inspection: Inspection[Any], source: Source) -> None:

@@ -17,10 +17,17 @@ from graphprune.groups import Alive
 from graphprune.inspection import Inspection, inspect_module
 from graphprune.module_result import ModuleResult
 from graphprune.passes.narrow.torch import NarrowedModule, narrow_module
+from graphprune.passes.reconstruct import Patch, planned
 from graphprune.passes.verify.torch import ModuleTrial, verify_module
-from graphprune.pipelines.deciding import Decided, Options, Question, Stage, decide
+from graphprune.pipelines.deciding import Decided, Question, Stage, decide
+from graphprune.pipelines.options import Options
 from graphprune.plan import Plan, Source
 from graphprune.result import not_equivalent
+
+_GIVE_LOSS = (
+    "give loss=, such as torch.nn.CrossEntropyLoss() where batches are pairs (inputs, targets), "
+    "or a function that is called as loss(module, batch)"
+)
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,10 @@ def prune(
         say: Told the name of every stage as it begins.
 
     Raises:
+        BadData: A pass needs data or a loss, and there are none.
         NotEquivalent: The proof failed and the module should be changed in place.
     """
+    require_evidence(options, data)
     say("tracing the module")
     found = inspect_module(module, example_inputs, keep=options.keep, exact=options.exact)
     evidence = evidence_of(found, data, options.loss)
@@ -83,11 +92,29 @@ def prune_inspected(found: Inspection[TracedModule], question: Question) -> Modu
     assert isinstance(options, ModuleOptions)
     with evaluating(found.lowered.module) as modes:
         decided = decide(
-            found, question, lambda inspection, alive: _rewrite(inspection, alive, options)
+            found,
+            question,
+            lambda inspection, alive, patch: _rewrite(inspection, alive, patch, options),
         )
         result = _finish(decided, options, question.say)
     set_modes(result.model, modes)
     return result
+
+
+def require_evidence(options: ModuleOptions, data: Iterable[Any] | None) -> None:
+    """Refuses passes that need more than was given, before the module is traced.
+
+    Args:
+        options: How to decide.
+        data: Batches, or None.
+
+    Raises:
+        BadData: A pass needs data or a loss, and there are none.
+    """
+    missing = {"data": "give batches: data="} if data is None else {}
+    if options.loss is None:
+        missing["gradients"] = _GIVE_LOSS
+    options.require(missing)
 
 
 def evidence_of(
@@ -110,23 +137,28 @@ def apply(
     """Narrow a fresh copy of a module by an existing plan."""
     say("tracing the module")
     inspection = inspect_module(module, example_inputs)
-    alive = plan.alive(inspection.coupling, "torch")
+    alive, patch = planned(plan, inspection.coupling, "torch")
     say("rewriting the graph")
     with evaluating(module) as modes:
-        narrowed = _rewrite(inspection, alive, options)
-        result = _finish(Decided(inspection, plan, alive, narrowed, ()), options, say)
+        narrowed = _rewrite(inspection, alive, patch, options)
+        decided = Decided(inspection, plan, alive, narrowed, (), patch=patch)
+        result = _finish(decided, options, say)
     set_modes(result.model, modes)
     return result
 
 
 def _rewrite(
-    inspection: Inspection[TracedModule], alive: Alive, options: ModuleOptions
+    inspection: Inspection[TracedModule],
+    alive: Alive,
+    patch: Patch | None,
+    options: ModuleOptions,
 ) -> NarrowedModule:
     """The narrowed copy; the module itself is only touched once that is proven."""
     return narrow_module(
         inspection.lowered,
         inspection.coupling,
         alive,
+        patch=patch,
         strict=options.strict or options.inplace,
         optimizer=None if options.inplace else options.optimizer,
     )
@@ -139,7 +171,7 @@ def _finish(
     say("proving the result")
     found, alive, narrowed = decided.inspection, decided.alive, decided.narrowed
     trial = ModuleTrial([found.lowered.example], seed=options.seed) if options.run else None
-    proof = verify_module(found.lowered, found.coupling, alive, narrowed, trial)
+    proof = verify_module(found.lowered, found.coupling, alive, narrowed, trial, decided.patch)
     cost = (found.cost_model.full, found.cost_model.exact(alive))
     if options.inplace:
         if not proof.ok:
@@ -148,6 +180,7 @@ def _finish(
             found.lowered,
             found.coupling,
             alive,
+            patch=decided.patch,
             inplace=True,
             strict=True,
             optimizer=options.optimizer,

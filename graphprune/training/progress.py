@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _SLACK = 1e-9  # a fraction of a width is a whole number in spite of rounding
 _TRAINED = "the module was free to be trained since; every narrowing was proven by itself"
-_METHOD = ("criterion", "allocation", "round_to")
 
 
 @dataclass(eq=False)
@@ -104,12 +103,11 @@ class Progress:
             budget: What was asked for.
             steps: In how many steps.
         """
-        method = {name: getattr(self.options, name) for name in _METHOD}
         return Plan.of(
             self.origin.coupling,
             self.alive,
             source=self.source,
-            method={**method, "steps": steps},
+            method={**self.options.decided_by, "steps": steps},
             budget=budget,
             seed=self.options.seed,
         )

@@ -75,7 +75,8 @@ class Schedule:
         plan: Start with the module narrowed by this plan.
         data: Batches for criteria that run the module; gone through again in every step.
         stage: Called with the name of every stage as it begins.
-        **options: Fields of ModuleOptions: ``criterion``, ``allocation``, ``optimizer``,
+        **options: ``method``, ``criterion``, ``allocation`` and ``selection`` as for
+            :func:`graphprune.prune`; other fields of ModuleOptions: ``loss``, ``optimizer``,
             ``inplace``, ``keep`` …
 
     Attributes:
@@ -83,7 +84,7 @@ class Schedule:
         done: How many steps have been made.
 
     Raises:
-        BadData: Budgets that make no sense.
+        BadData: Budgets or specs that make no sense, or a pass needs data or a loss.
         UnsupportedModel: The module cannot be traced.
         PlanMismatch: ``plan`` is for another module.
     """
@@ -103,9 +104,10 @@ class Schedule:
         stage: Stage | None = None,
         **options: Any,
     ) -> None:
-        from graphprune.pipelines.torch import ModuleOptions
+        from graphprune.pipelines.torch import ModuleOptions, require_evidence
 
-        chosen = ModuleOptions(**options)
+        chosen = ModuleOptions.of(**options)
+        require_evidence(chosen, data)
         self._progress = Progress.of(module, example_inputs, chosen, stage or _silent)
         self._data = data
         if plan is not None:

@@ -47,14 +47,16 @@ class SoftPruning:
         channels: Fraction of every group to keep.
         data: Batches for criteria that run the module; gone through again in every step.
         stage: Called with the name of every stage as it begins.
-        **options: Fields of ModuleOptions but ``optimizer`` and ``inplace``.
+        **options: ``method``, ``criterion``, ``allocation`` and ``selection`` as for
+            :func:`graphprune.prune`; other fields of ModuleOptions but ``optimizer`` and
+            ``inplace``.
 
     Attributes:
         budget: What the narrowed module may cost.
         plan: What the last :meth:`step` left; None before the first.
 
     Raises:
-        BadData: A budget that makes no sense.
+        BadData: A budget or a spec that makes no sense, or a pass needs data or a loss.
         UnsupportedModel: The module cannot be traced.
     """
 
@@ -77,7 +79,8 @@ class SoftPruning:
         self.budget = Budget.parse(bounds)
         self.plan: Plan | None = None
         self._module, self._example = module, example_inputs
-        self._options = modules.ModuleOptions(**options)
+        self._options = modules.ModuleOptions.of(**options)
+        modules.require_evidence(self._options, data)
         self._found: Inspection[TracedModule] = inspect_module(
             module, example_inputs, keep=self._options.keep, exact=self._options.exact
         )
@@ -95,7 +98,7 @@ class SoftPruning:
         Raises:
             InfeasibleBudget: No widths meet the budget.
         """
-        decided = decide(self._found, self._question, lambda inspection, alive: None)
+        decided = decide(self._found, self._question, lambda inspection, alive, patch: None)
         self._alive, self.plan = decided.alive, decided.plan
         for tensor, dead in self._filters():
             tensor.masked_fill_(dead, 0)

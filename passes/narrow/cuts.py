@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.groups import Alive, Coupling, Ids, Layer
+from graphprune.copies import repeated
+from graphprune.groups import Coupling, Ids, Layer, Left
 
 _BLOCK = 1 << 21  # elements that are read from a file at a time
 _PIECE = 1 << 16  # elements that are cut along several axes at a time
@@ -23,7 +24,8 @@ class Cut:
     Attributes:
         axis: The axis that gets shorter.
         rows: Axes along which the indices differ; empty where they do not.
-        kept: Ascending indices, one line a row: ``(rows, left)``.
+        kept: Ascending indices, one line a row: ``(rows, left)``; where an axis grows, runs of
+            them once more for each channel that is new.
         extents: Extents of the row axes.
     """
 
@@ -41,7 +43,7 @@ class Cut:
 def cuts(
     coupling: Coupling,
     name: str,
-    alive: Alive,
+    alive: Left,
     known: dict[Layer, Cut | None] | None = None,
 ) -> tuple[Cut, ...]:
     """What a plan takes from a value; axes that lose nothing are left out.
@@ -49,7 +51,7 @@ def cuts(
     Args:
         coupling: Result of the couple pass.
         name: A value of its graph.
-        alive: Whether each unit lives, by unit id.
+        alive: Whether each unit lives, or how many stand for it, by unit id.
         known: What was found for layers of other values and is noted for the next ones.
     """
     known = {} if known is None else known
@@ -64,12 +66,12 @@ def cuts(
     return tuple(sorted(found, key=lambda cut: (not cut.rows, cut.axis)))
 
 
-def _cut(layer: Layer, alive: Alive) -> Cut | None:
+def _cut(layer: Layer, alive: Left) -> Cut | None:
     living = alive[layer.rectangle()]
-    if living.all():
+    if (living == 1).all():
         return None
     if len(living) == 1 or (living == living[:1]).all():
-        return Cut(layer.axis, (), np.flatnonzero(living[0])[None, :], ())
+        return Cut(layer.axis, (), repeated(layer.line, living[0])[None, :], ())
     kept = np.stack([np.flatnonzero(line) for line in living])
     extents = tuple(layer.ids.shape[r] for r in layer.rows)
     return Cut(layer.axis, layer.rows, kept, extents)
@@ -156,12 +158,13 @@ def _gather(array: NDArray[Any], first: Ids, others: tuple[Cut, ...], result: ND
         _take_lines(array, first, result)
         return
     *earlier, last = others
+    whole = first.size == len(array) and bool((first == np.arange(first.size)).all())
     step = max(1, _PIECE // max(1, prod(array.shape[1:])))
     buffer = np.empty((min(step, first.size), *array.shape[1:]), array.dtype)
     for at in range(0, first.size, step):
         rows = first[at : at + step]
         part = array[at : at + step]
-        if first.size < len(array):
+        if not whole:
             part = _take_lines(array, rows, buffer[: rows.size])
         for cut in earlier:
             part = np.take(part, cut.kept[0], axis=cut.axis)

@@ -15,18 +15,22 @@ from graphprune.passes.narrow.edit import Editor, Narrowed
 from graphprune.passes.narrow.patch import Patcher
 from graphprune.passes.narrow.refold import Refold
 from graphprune.passes.narrow.respell import RESPELL, SetAttribute, Site
+from graphprune.passes.reconstruct import Patch
 
 
-def narrow(lowered: Lowered, coupling: Coupling, alive: Alive) -> Narrowed:
+def narrow(
+    lowered: Lowered, coupling: Coupling, alive: Alive, patch: Patch | None = None
+) -> Narrowed:
     """Write the model in which the dead units are gone.
 
     Args:
         lowered: The original.
         coupling: Its groups, from the same graph.
         alive: Whether each unit lives, by unit id.
+        patch: What kept weights are multiplied by; None where they stay what they are.
 
     Returns:
-        The edited model; its tensors are cut when they are read.
+        The edited model; its tensors are cut and multiplied when they are read.
 
     Raises:
         UnsupportedModel: An operator has no words for what the plan wants.
@@ -48,7 +52,7 @@ def narrow(lowered: Lowered, coupling: Coupling, alive: Alive) -> Narrowed:
             _rewrite(Site(node, native, coupling, alive, folded), editor, patcher)
         patcher.restore(native)
     patcher.pins.outputs()
-    parameters.cut(editor, coupling, alive)
+    parameters.cut(editor, coupling, alive, patch)
     editor.prune_dead()
     return editor.finish()
 

@@ -1,9 +1,10 @@
-"""Cutting parameters; one that several nodes read differently is cloned."""
+"""Cutting and multiplying parameters; one that several nodes read differently is cloned."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import onnx
@@ -14,19 +15,39 @@ from graphprune.ir import Value
 from graphprune.ir.graph import Shape
 from graphprune.passes.narrow.cuts import Cut, cuts, take, take_rows
 from graphprune.passes.narrow.edit import Editor, Source
+from graphprune.passes.narrow.scales import scale, scaled
+from graphprune.passes.reconstruct import Patch
+from graphprune.terms import Floats
 
 # Operators that look at the shape or the type of an operand only.
 _INDIFFERENT = {("Shape", 0), ("Size", 0), ("CastLike", 1), ("Identity", 0)}
 Kind = tuple[object, ...]
 
 
-def cut(editor: Editor, coupling: Coupling, alive: Alive) -> None:
-    """Record the cut of every parameter that loses something.
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """What becomes of one use of a tensor: what is taken, and what that is multiplied by."""
+
+    cuts: tuple[Cut, ...]
+    factors: Floats | None
+
+    @property
+    def key(self) -> Kind:
+        """Equal for uses that want the same; empty where nothing changes."""
+        taken = tuple(c.key for c in self.cuts)
+        if self.factors is None:
+            return taken
+        return (*taken, self.factors.shape, self.factors.tobytes())
+
+
+def cut(editor: Editor, coupling: Coupling, alive: Alive, patch: Patch | None = None) -> None:
+    """Record what becomes of every parameter that loses something or is multiplied.
 
     Args:
         editor: Takes the edits.
         coupling: Of the original graph.
         alive: Whether each unit lives.
+        patch: What weights are multiplied by.
     """
     uses: dict[str, list[Value]] = defaultdict(list)
     for value in coupling.graph.params:
@@ -34,19 +55,18 @@ def cut(editor: Editor, coupling: Coupling, alive: Alive) -> None:
     reading = _Reading(editor, coupling)
     known: dict[Layer, Cut | None] = {}
     for source, values in uses.items():
-        wanted = {v.name: cuts(coupling, v.name, alive, known) for v in values}
-        if not any(wanted.values()) or source not in editor.lowered.tensors:
+        wanted = {}
+        for value in values:
+            taken = cuts(coupling, value.name, alive, known)
+            wanted[value.name] = _Wanted(taken, scale(coupling, value.name, taken, patch))
+        keys = {w.key for w in wanted.values()}
+        if keys == {()} or source not in editor.lowered.tensors:
             continue  # untouched, or a filled tensor, whose shape operand says it all
-        alike = len(wanted) == 1 or len({_key(w) for w in wanted.values()}) == 1
-        if alike and not reading.otherwise(source):
+        if len(keys) == 1 and not reading.otherwise(source):
             shape = coupling.shape(values[0].name, alive)
             _in_place(editor, source, wanted[values[0].name], shape)
         else:
             _clone(editor, coupling, alive, source, wanted, reading)
-
-
-def _key(wanted: Sequence[Cut]) -> Kind:
-    return tuple(c.key for c in wanted)
 
 
 class _Reading:
@@ -101,17 +121,19 @@ class _Reading:
                 )
 
 
-def _contents(editor: Editor, source: str, wanted: tuple[Cut, ...]) -> Source:
-    """How to get the cut tensor, whenever it is asked for."""
-    lowered = editor.lowered
+def _contents(editor: Editor, source: str, wanted: _Wanted) -> Source:
+    """How to get the cut and multiplied tensor, whenever it is asked for."""
+    lowered, taken, factors = editor.lowered, wanted.cuts, wanted.factors
     tensor = lowered.tensors[source]
-    plain = wanted and not any(c.rows for c in wanted) and lowered.model.in_file(tensor)
+    plain = taken and not any(c.rows for c in taken) and lowered.model.in_file(tensor)
     if plain:
-        return lambda: take_rows(partial(lowered.model.rows, tensor), tensor.dims, wanted)
-    return lambda: take(lowered.model.read(tensor), wanted)
+        rows = partial(lowered.model.rows, tensor)
+        return lambda: scaled(take_rows(rows, tensor.dims, taken), factors, own=True)
+    # What is cut is a copy; what is not may be a mapped file.
+    return lambda: scaled(take(lowered.model.read(tensor), taken), factors, own=bool(taken))
 
 
-def _in_place(editor: Editor, source: str, wanted: tuple[Cut, ...], shape: Shape) -> None:
+def _in_place(editor: Editor, source: str, wanted: _Wanted, shape: Shape) -> None:
     """All readers agree: the tensor keeps its name."""
     contents = _contents(editor, source, wanted)
     editor.resized[source] = shape
@@ -126,14 +148,14 @@ def _clone(
     coupling: Coupling,
     alive: Alive,
     source: str,
-    wanted: dict[str, tuple[Cut, ...]],
+    wanted: dict[str, _Wanted],
     reading: _Reading,
 ) -> None:
     """Readers disagree: each kind of cut gets a tensor of its own."""
     editor.resized.pop(source, None)
     names: dict[Kind, str] = {(): source}
     for use, how in wanted.items():
-        key = _key(how)
+        key = how.key
         if key not in names:
             names[key] = editor.unique(source)
             shape = coupling.shape(use, alive)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphprune.groups import Alive, Coupling, Ids, Layer
+from graphprune.groups import Coupling, Ids, Layer, Left
 from graphprune.ir import Graph
 from graphprune.labels import Labels
 from graphprune.passes.couple.context import Context
@@ -35,7 +35,7 @@ class Replay:
     failures: tuple[str, ...] = ()
 
 
-def replay(coupling: Coupling, alive: Alive, narrowed: Graph) -> Replay:
+def replay(coupling: Coupling, alive: Left, narrowed: Graph) -> Replay:
     """Check a narrowed graph against the plan it was made by.
 
     Args:
@@ -57,7 +57,7 @@ def replay(coupling: Coupling, alive: Alive, narrowed: Graph) -> Replay:
     return Replay(not wrong.size, len(graph.nodes), tuple(failures[:8]))
 
 
-def _shapes(coupling: Coupling, alive: Alive, graph: Graph) -> list[str]:
+def _shapes(coupling: Coupling, alive: Left, graph: Graph) -> list[str]:
     """Values whose shape is not what the plan says."""
     failures = []
     for node in graph.nodes:
@@ -75,7 +75,7 @@ def _shapes(coupling: Coupling, alive: Alive, graph: Graph) -> list[str]:
     return failures
 
 
-def _preset(coupling: Coupling, alive: Alive, graph: Graph) -> dict[str, tuple[Layer, ...]]:
+def _preset(coupling: Coupling, alive: Left, graph: Graph) -> dict[str, tuple[Layer, ...]]:
     """The units every parameter of the narrowed graph holds, found by who reads it where."""
     origin: dict[tuple[str, str, int], str] = {}
     for node in coupling.graph.nodes:
@@ -93,7 +93,7 @@ def _preset(coupling: Coupling, alive: Alive, graph: Graph) -> dict[str, tuple[L
 
 
 def _by_source(
-    coupling: Coupling, alive: Alive, graph: Graph, preset: Mapping[str, tuple[Layer, ...]]
+    coupling: Coupling, alive: Left, graph: Graph, preset: Mapping[str, tuple[Layer, ...]]
 ) -> dict[str, tuple[Layer, ...]]:
     """The units of parameters that are read elsewhere than before, by their native names."""
     named = {value.source: value.name for value in coupling.graph.params if value.source}
@@ -136,7 +136,7 @@ def _place(outputs: tuple[str, ...]) -> str:
     return next((name for name in outputs if name), "")
 
 
-def _restricted(coupling: Coupling, alive: Alive, name: str) -> tuple[Layer, ...]:
+def _restricted(coupling: Coupling, alive: Left, name: str) -> tuple[Layer, ...]:
     """A parameter's layers after its cuts; axes without units count as frozen."""
     wanted = cuts(coupling, name, alive)
     layers = {x.axis: _cut_ids(x, wanted) for x in coupling.layers.get(name, ())}

@@ -15,6 +15,7 @@ from graphprune.errors import BackendError, BadData
 from graphprune.frontends.onnx import Lowered, lower
 from graphprune.groups import Alive, Coupling
 from graphprune.passes.narrow import Narrowed, fits, materialise, narrow
+from graphprune.passes.reconstruct import Patch
 from graphprune.passes.verify.double import to_float64
 from graphprune.passes.verify.masked import masked
 from graphprune.passes.verify.proof import Comparison, Proof, relative_error, tolerance
@@ -78,8 +79,11 @@ def verify(
     alive: Alive,
     narrowed: Narrowed,
     trial: Trial | None,
+    patch: Patch | None = None,
 ) -> Proof:
-    """Prove that a narrowed model computes what its plan (the units alive) says.
+    """Prove that a narrowed model computes what its plan (the units alive, factors) says.
+
+    The proof on labels says nothing of factors: only the run does.
 
     Args:
         lowered: The original.
@@ -87,6 +91,7 @@ def verify(
         alive: The plan.
         narrowed: What the narrow pass made of it.
         trial: How to run the models; None to replay labels only.
+        patch: What kept weights are multiplied by.
 
     Raises:
         BackendError: The original itself cannot be run.
@@ -96,38 +101,58 @@ def verify(
     approximate = {g.name: g.approximate for g in touched}
     silent = "asked not to run"
     proof = Proof(labels, None, tolerance(_dtypes(lowered)), approximate, why_not_run=silent)
-    return proof if trial is None else _run(lowered, coupling, alive, narrowed, trial, proof)
+    if trial is None:
+        return proof
+    return _run(_Case(lowered, coupling, alive, patch), narrowed, trial, proof)
 
 
-def _run(
-    lowered: Lowered,
-    coupling: Coupling,
-    alive: Alive,
-    narrowed: Narrowed,
-    trial: Trial,
-    proof: Proof,
-) -> Proof:
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """An original and its plan."""
+
+    lowered: Lowered
+    coupling: Coupling
+    alive: Alive
+    patch: Patch | None
+
+    @property
+    def emulated(self) -> bool:
+        """Whether every statistic the plan touches can be taken over survivors."""
+        return emulated(self.lowered, self.coupling, self.alive)
+
+    def narrowed(self) -> Narrowed:
+        """What the plan makes of the original."""
+        return narrow(self.lowered, self.coupling, self.alive, self.patch)
+
+    def masked(self, *, survivors: bool = True) -> Narrowed:
+        """What the narrowed model has to equal."""
+        return masked(
+            self.lowered, self.coupling, self.alive, survivors=survivors, patch=self.patch
+        )
+
+
+def _run(case: _Case, narrowed: Narrowed, trial: Trial, proof: Proof) -> Proof:
     """The proof on labels completed by what the models compute."""
-    feeds = trial.inputs(lowered)
+    feeds = trial.inputs(case.lowered)
     small = trial.execute(_model(narrowed), feeds)
     if proof.approximate:
-        proof = replace(proof, shift=_shift(lowered, coupling, alive, small, (trial, feeds)))
+        proof = replace(proof, shift=_shift(case, small, trial, feeds))
     known: dict[str, float] = {}
-    if not emulated(lowered, coupling, alive):
+    if not case.emulated:
         # The file itself can at least be compared with what the plan makes of the original.
-        again = _model(narrow(lowered, coupling, alive))
-        found = _errors(small, trial.execute(again, feeds))
+        found = _errors(small, trial.execute(_model(case.narrowed()), feeds))
         known = {k: error for k, error in found.items() if not error <= proof.tolerance}
-        alive = _exact_part(coupling, alive)
+        case = replace(case, alive=_exact_part(case.coupling, case.alive))
         proof = replace(proof, left_out=tuple(proof.approximate))
-        narrowed = narrow(lowered, coupling, alive)
+        narrowed = case.narrowed()
         small = trial.execute(_model(narrowed), feeds)
-    reference = masked(lowered, coupling, alive)
+    reference = case.masked()
     large = trial.execute(_model(reference), feeds)
     if not any(_finite(array) for outputs in large for array in outputs.values()):
         return replace(proof, why_not_run="no output is finite on these inputs; give others")
     comparison = Comparison(_errors(small, large), len(feeds), len(trial.feeds))
-    if (trial.float64 or comparison.worst > proof.tolerance) and not _dtypes(lowered) & _HALVES:
+    dtypes = _dtypes(case.lowered)
+    if (trial.float64 or comparison.worst > proof.tolerance) and not dtypes & _HALVES:
         comparison = _precisely(narrowed, reference, comparison, trial, feeds)
     limit = tolerance({"float64"}) if comparison.precision == "float64" else proof.tolerance
     comparison = replace(comparison, errors={**comparison.errors, **known})
@@ -138,17 +163,10 @@ def _dtypes(lowered: Lowered) -> set[str]:
     return {v.dtype for v in lowered.graph.values.values()}
 
 
-def _shift(
-    lowered: Lowered,
-    coupling: Coupling,
-    alive: Alive,
-    small: Outputs,
-    how: tuple[Trial, Sequence[Feeds]],
-) -> float:
+def _shift(case: _Case, small: Outputs, trial: Trial, feeds: Sequence[Feeds]) -> float:
     """How far outputs move because statistics run over survivors instead of all channels."""
-    trial, feeds = how
-    plain = _model(masked(lowered, coupling, alive, survivors=False))
-    return max(_errors(small, trial.execute(plain, feeds)).values(), default=0.0)
+    plain = trial.execute(_model(case.masked(survivors=False)), feeds)
+    return max(_errors(small, plain).values(), default=0.0)
 
 
 def _model(narrowed: Narrowed) -> onnx.ModelProto | Narrowed:

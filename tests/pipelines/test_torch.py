@@ -232,3 +232,36 @@ def test_sensitivities_are_measured_by_running_the_module() -> None:
     assert result.cost[1].macs <= result.cost[0].macs / 2
     assert [found.group for found in result.guarantees] == [g.name for g in result.groups]
     assert any("sensitivities are over 4 data points" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "BadData: criterion 'taylor:joint=true' needs data\n"),
+        ({"data": []}, "BadData: criterion 'taylor:joint=true' needs a loss\n"),
+    ],
+)
+def test_what_a_criterion_needs_is_asked_for_before_tracing(
+    given: dict[str, Any], message: str
+) -> None:
+    module, _ = network("u_net")  # which could not be traced without inputs
+    with pytest.raises(BadData) as caught:
+        graphprune.prune(module, channels=0.5, criterion="taylor:joint=true", **given)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("method", ["pfp-random", "pfp-mixed"])
+def test_sampled_channels_are_reweighted(method: str, tmp_path: Path) -> None:
+    module, x = network("u_net")
+    result = graphprune.prune(module, x, macs=0.4, method=method, data=[x, x + 1])
+    assert result.proof.ok
+    assert result.cost[1].macs <= 0.4 * result.cost[0].macs
+    assert result.plan.factors
+    assert any(found.sampled for found in result.guarantees)
+    result.save(tmp_path / "small.gp")
+    again = graphprune.load(tmp_path / "small.gp", module, x)
+    applied = graphprune.apply(module, result.plan, x)
+    assert applied.proof.ok
+    for name, tensor in result.model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor)
+        assert torch.equal(applied.model.state_dict()[name], tensor)

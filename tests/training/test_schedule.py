@@ -128,6 +128,24 @@ def test_the_result_is_one_pruning_of_the_original(run: Run) -> None:
     assert result.index_maps["0.weight"][0].tolist() == kept.tolist()
 
 
+def test_specs_decide_as_in_one_pruning() -> None:
+    how: dict[str, Any] = {"method": "l1", "allocation": "global:min_keep=0.3"}
+    schedule = Schedule(convs(), IMAGES, macs=0.5, steps=1, **how)
+    assert schedule.plan.method["method"] == "l1"
+    assert schedule.plan.method["allocation"] == "global:min_keep=0.3"
+    [step] = schedule
+    assert step.result.plan.method == graphprune.prune(convs(), IMAGES, macs=0.5, **how).plan.method
+    with pytest.raises(BadData, match="policy 'global' has no option 'keep'"):
+        Schedule(convs(), IMAGES, macs=0.5, allocation="global:keep=0.3")
+
+
+def test_data_and_losses_are_asked_for_at_once() -> None:
+    with pytest.raises(BadData, match="criterion 'taylor' needs data"):
+        Schedule(convs(), IMAGES, macs=0.5, criterion="taylor")
+    with pytest.raises(BadData, match="criterion 'taylor' needs a loss"):
+        Schedule(convs(), IMAGES, macs=0.5, criterion="taylor", data=[(IMAGES, IMAGES)])
+
+
 def test_an_interrupted_schedule_goes_on_as_if_it_had_not_been(run: Run) -> None:
     fresh = convs(seed=5)
     again = Schedule(fresh, IMAGES, macs=0.9, optimizer=momentum(fresh))

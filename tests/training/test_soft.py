@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 import graphprune  # noqa: E402
+from graphprune.errors import BadData  # noqa: E402
 from graphprune.training import SoftPruning  # noqa: E402
 from tests.training.networks import IMAGES, Flattened, convs, momentum, outputs, shapes, train  # noqa: E402
 
@@ -34,6 +35,25 @@ def test_after_a_step_the_filters_that_the_plan_lacks_are_zero_and_no_others() -
     assert soft.plan is plan
     assert [(g.width, g.kept) for g in plan.groups] == [(16, 8), (32, 16)]
     assert (silent(module, "0"), silent(module, "3")) == (dead(soft, "0"), dead(soft, "3"))
+
+
+def test_a_training_with_l2_and_as_many_of_every_layer_is_that_of_the_paper() -> None:
+    module, theirs = convs(), convs()
+    optimizers = momentum(module), momentum(theirs)
+    soft = SoftPruning(module, IMAGES, channels=0.5, criterion="l2", allocation="uniform")
+    for _ in range(4):
+        assert train(module, optimizers[0]) == train(theirs, optimizers[1])
+        soft.step()
+        for weight in (theirs[0].weight, theirs[3].weight):
+            norms = weight.detach().flatten(1).norm(dim=1)
+            weight.data[norms.argsort()[: len(norms) // 2]] = 0
+        for name, tensor in module.state_dict().items():
+            assert torch.equal(tensor, theirs.state_dict()[name])
+    result = soft.finish()
+    for name, axis in (("0.weight", 0), ("3.weight", 0), ("3.weight", 1)):
+        weight = theirs[0 if axis or name == "0.weight" else 3].weight.detach()
+        left = weight.flatten(1).any(1).nonzero().ravel().tolist()
+        assert result.index_maps[name][axis].tolist() == left
 
 
 def test_biases_and_norms_stay_so_that_gradients_reach_the_filters() -> None:
@@ -73,6 +93,15 @@ def test_weights_that_are_loaded_later_are_seen() -> None:
     direct = graphprune.prune(other, IMAGES, channels=0.5)
     assert soft.plan is not None
     assert soft.plan.to_json() == direct.plan.to_json()
+
+
+def test_specs_decide_as_in_one_pruning() -> None:
+    how: dict[str, Any] = {"method": "l1", "allocation": "global:min_keep=0.3"}
+    plan = SoftPruning(convs(), IMAGES, macs=0.5, **how).step()
+    assert plan.to_json() == graphprune.prune(convs(), IMAGES, macs=0.5, **how).plan.to_json()
+    assert plan.method["criterion"] == "l1"
+    with pytest.raises(BadData, match="criterion 'pfp' needs data"):
+        SoftPruning(convs(), IMAGES, macs=0.5, method="pfp")
 
 
 def test_the_module_is_traced_once_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphprune.errors import UnsupportedModel
 from graphprune.frontends.torch import TracedModule, hints
-from graphprune.groups import Alive, Coupling, Ids
+from graphprune.groups import Coupling, Ids, Left
 from graphprune.ir import Attr, Node
 from graphprune.ir.graph import Shape
 from graphprune.passes.couple.shuffles import permutation
@@ -24,12 +25,12 @@ class Expected:
     Attributes:
         traced: The original.
         coupling: Its groups.
-        alive: Whether each unit lives.
+        alive: Whether each unit lives, or how many stand for it.
         nodes: Canonical nodes by the index of the FX node they were lowered from.
         shuffles: Fused channel shuffles by the index of their last FX node.
     """
 
-    def __init__(self, traced: TracedModule, coupling: Coupling, alive: Alive) -> None:
+    def __init__(self, traced: TracedModule, coupling: Coupling, alive: Left) -> None:
         self.traced, self.coupling, self.alive = traced, coupling, alive
         self.nodes: Mapping[int, list[Node]] = by_origin(traced)
         fused = [n for n in coupling.graph.nodes if n.op == "shuffle" and len(n.origin) == 3]
@@ -71,11 +72,26 @@ class Expected:
         return tuple(int(line[stop]) for stop in stops)
 
     def living(self, name: str, axis: int) -> NDArray[np.bool_]:
-        """Which indices of an axis survive, by the first row."""
+        """Which indices of an axis survive, by the first row.
+
+        Raises:
+            UnsupportedModel: There are new ones between them.
+        """
+        line = self.amounts(name, axis)
+        if line.max(initial=0) > 1:
+            raise UnsupportedModel(
+                "new channels have no place in an order that is written down",
+                where=name,
+                fix="let the layer keep its width",
+            )
+        return line.astype(np.bool_)
+
+    def amounts(self, name: str, axis: int) -> Ids:
+        """How many stand for each index of an axis, by the first row."""
         layer = next((x for x in self.coupling.layers.get(name, ()) if x.axis == axis), None)
         if layer is None:
-            return np.ones(self.traced.graph.values[name].known_shape[axis], np.bool_)
-        return np.asarray(self.alive[layer.rectangle()[0]])
+            return np.ones(self.traced.graph.values[name].known_shape[axis], np.int64)
+        return np.asarray(self.alive[layer.rectangle()[0]], np.int64)
 
     def attrs(self, node: Node) -> dict[str, Attr]:
         """Attributes of a canonical node as they have to be; shapes are looked at elsewhere."""
@@ -187,9 +203,9 @@ def _conv(expected: Expected, node: Node) -> dict[str, Attr]:
 def _group_norm(expected: Expected, node: Node) -> dict[str, Attr]:
     """Whole groups die, or the same offsets in every one."""
     groups = node.int("groups")
-    lines = expected.living(node.inputs[0], 1).reshape(groups, -1)
+    lines = expected.amounts(node.inputs[0], 1).reshape(groups, -1)
     alike = (lines == lines[:1]).all()
-    return {"groups": groups if alike else int(lines.any(axis=1).sum())}
+    return {"groups": groups if alike else int(lines.max(axis=1).sum())}
 
 
 def _shuffle(expected: Expected, node: Node) -> dict[str, Attr]:

@@ -9,13 +9,14 @@ import torch
 
 from graphprune.errors import UnsupportedModel
 from graphprune.frontends.torch import TracedModule
-from graphprune.groups import Alive, Coupling
+from graphprune.groups import Coupling, Left
 from graphprune.passes.narrow.torch.rewrite.check import check
 from graphprune.passes.narrow.torch.rewrite.emit import Emission
 from graphprune.passes.narrow.torch.rewrite.form import CallForm, FormCodeGen
 from graphprune.passes.narrow.torch.rewrite.plan import Planned
 from graphprune.passes.narrow.torch.rewrite.store import dumped, loaded
 from graphprune.passes.narrow.torch.rewrite.tree import containers
+from graphprune.passes.reconstruct import Patch
 
 _TENSORS = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training")
 _OWN = ("meta", "shape_env", "_code", "_form", "_graph")
@@ -82,20 +83,23 @@ def _restored(nodes: Any, form: CallForm, state: dict[str, Any]) -> RewrittenMod
     return made
 
 
-def rewritten(traced: TracedModule, coupling: Coupling, alive: Alive) -> RewrittenModule:
+def rewritten(
+    traced: TracedModule, coupling: Coupling, alive: Left, patch: Patch | None = None
+) -> RewrittenModule:
     """The narrowed module as a graph module.
 
     Args:
         traced: The module, traced; it is only read.
         coupling: Of its graph.
         alive: Whether each unit lives, by unit id.
+        patch: What kept weights are multiplied by.
 
     Raises:
         UnsupportedModel: An operator has no words for what the plan wants of it; the message
             names the call and the line it comes from.
     """
     planned = Planned(traced, coupling, alive)
-    tree = containers(planned)
+    tree = containers(planned, patch)
     _refuse_reserved(tree)
     emission = Emission(planned, tree)
     flat = emission.program()

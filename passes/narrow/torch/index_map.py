@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from graphprune.copies import FRESH, is_new
 from graphprune.frontends.torch import TracedModule
 from graphprune.frontends.torch.parameters import find
-from graphprune.groups import Alive, Coupling, Ids
+from graphprune.groups import Coupling, Ids, Left
 from graphprune.ir.graph import Shape
 from graphprune.passes.narrow.cuts import Cut, cuts
 from graphprune.passes.narrow.torch.tensors import identity, names, places
@@ -18,7 +19,7 @@ from graphprune.passes.narrow.torch.tensors import identity, names, places
 IndexMaps = Mapping[str, Mapping[int, Ids]]
 
 
-def index_maps(traced: TracedModule, coupling: Coupling, alive: Alive) -> IndexMaps:
+def index_maps(traced: TracedModule, coupling: Coupling, alive: Left) -> IndexMaps:
     """The original indices of what is left of every parameter, buffer and constant.
 
     Distillation, or copying weights back, needs them: channel ``j`` of a narrowed convolution is
@@ -27,10 +28,11 @@ def index_maps(traced: TracedModule, coupling: Coupling, alive: Alive) -> IndexM
     Args:
         traced: The original.
         coupling: Of its graph.
-        alive: Whether each unit lives, by unit id.
+        alive: Whether each unit lives, or how many stand for it, by unit id.
 
     Returns:
-        By qualified name, all names of a tied tensor, and by axis: ascending indices; where other
+        By qualified name, all names of a tied tensor, and by axis: ascending indices, with -1 for
+        channels that the original has not; where other
         indices are left in every row, a table whose last axis runs over what is left of a row
         and whose other axes over the rows that are left.
     """
@@ -47,7 +49,7 @@ def index_maps(traced: TracedModule, coupling: Coupling, alive: Alive) -> IndexM
 def _axes(shape: Shape, wanted: tuple[Cut, ...]) -> dict[int, Ids]:
     maps: dict[int, Ids] = {axis: np.arange(size) for axis, size in enumerate(shape)}
     plain = {cut.axis: cut.kept[0] for cut in wanted if not cut.rows}
-    maps.update(plain)
+    maps |= {axis: np.where(is_new(kept), FRESH, kept) for axis, kept in plain.items()}
     for cut in wanted:
         if cut.rows:
             table = cut.kept.reshape(*cut.extents, -1)

@@ -12,7 +12,7 @@ import torch
 
 from graphprune.errors import UnsupportedModel
 from graphprune.frontends.torch import TracedModule, trace
-from graphprune.groups import Alive, Coupling
+from graphprune.groups import Coupling, Left
 from graphprune.passes.narrow.torch import layers
 from graphprune.passes.narrow.torch.agree import Disagreement, disagreements, inexpressible
 from graphprune.passes.narrow.torch.expected import Expected
@@ -28,13 +28,15 @@ from graphprune.passes.narrow.torch.tensors import (
     places,
 )
 from graphprune.passes.narrow.torch.widths import contents, replaced, widths
+from graphprune.passes.reconstruct import Patch
 
 
 def narrow_module(
     traced: TracedModule,
     coupling: Coupling,
-    alive: Alive,
+    alive: Left,
     *,
+    patch: Patch | None = None,
     inplace: bool = False,
     strict: bool = False,
     optimizer: Any = None,
@@ -42,42 +44,41 @@ def narrow_module(
     """Give a module its narrower form.
 
     The user's own class is kept where it can say what the plan wants: parameters are cut where
-    they lie, and attributes that hold widths get the new ones. Whether that was all there is to
-    change is found by tracing the result. Where the class has no words for it the result is a
-    GraphModule with the same parameter names.
+    they lie, attributes that hold widths get the new ones, and tracing the result tells whether
+    that was all. Else the result is a GraphModule with the same parameter names.
 
     Args:
         traced: The module, traced.
         coupling: Of its graph.
         alive: Whether each unit lives, by unit id.
-        inplace: Change the module itself; the original is lost, and optimizers go on holding its
-            parameters. A module that cannot be narrowed is left as it was.
+        patch: What kept weights are multiplied by; None where they stay what they are.
+        inplace: Change the module itself; one that cannot be narrowed is left as it was.
         strict: Refuse rather than give a GraphModule.
         optimizer: One over the module's parameters, to be narrowed with it.
 
     Raises:
         UnsupportedModel: With ``strict``, or neither form can follow the plan.
     """
-    expected, wanted = Expected(traced, coupling, alive), pieces(coupling, alive)
+    expected, wanted = Expected(traced, coupling, alive), pieces(coupling, alive, patch)
     held = parameters(traced, wanted) if optimizer is not None else ()
     try:
         narrowed = _own(expected, wanted, inplace)
     except _Inexpressible as error:
         if strict:
             raise error.refused() from error
-        narrowed = _rewritten(expected, error.reasons)
+        narrowed = _rewritten(expected, patch, error.reasons)
     if optimizer is None:
         return narrowed
     found = resized(optimizer, followed(held, narrowed.module))
     return replace(narrowed, optimizer=found.optimizer, notes=found.notes)
 
 
-def _rewritten(expected: Expected, why: tuple[str, ...]) -> NarrowedModule:
+def _rewritten(expected: Expected, patch: Patch | None, why: tuple[str, ...]) -> NarrowedModule:
     """A GraphModule that follows the plan."""
     from graphprune.passes.narrow.torch.graph_module import rewritten
 
     traced, example = expected.traced, expected.traced.example
-    module = rewritten(traced, expected.coupling, expected.alive)
+    module = rewritten(traced, expected.coupling, expected.alive, patch)
     if not isinstance(traced.module, torch.nn.Module):
         module.train(_trains(traced))
     again = trace(module, example.args, example.kwargs, dynamic_shapes=example.dynamic_shapes)

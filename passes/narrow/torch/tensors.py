@@ -12,9 +12,13 @@ import torch
 from graphprune.errors import UnsupportedModel
 from graphprune.frontends.torch import TracedModule, hints
 from graphprune.frontends.torch.parameters import find
-from graphprune.groups import Alive, Coupling
+from graphprune.groups import Coupling, Left
 from graphprune.passes.narrow.cuts import Cut, cuts
+from graphprune.passes.narrow.scales import scale
+from graphprune.passes.narrow.torch.scaling import scaled
 from graphprune.passes.narrow.torch.slicing import take
+from graphprune.passes.reconstruct import Patch
+from graphprune.terms import Floats
 
 _DEPTH = 4  # lists of dictionaries of tensors end somewhere
 Place = tuple[str, tuple[Any, ...]]  # path of a sub-module, and keys from its attributes inwards
@@ -22,38 +26,46 @@ Place = tuple[str, tuple[Any, ...]]  # path of a sub-module, and keys from its a
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """One tensor that loses something.
+    """One tensor that loses something, or is multiplied.
 
     Attributes:
         source: The name by which it is known in the graph.
         wanted: What is taken from it.
+        factors: What that is multiplied by; None where it stays what it is.
     """
 
     source: str
     wanted: tuple[Cut, ...]
+    factors: Floats | None = None
+
+    def of(self, tensor: Any) -> Any:
+        """What becomes of the tensor; it is only read."""
+        return scaled(take(tensor, self.wanted), self.factors)
 
 
-def pieces(coupling: Coupling, alive: Alive) -> tuple[Piece, ...]:
+def pieces(coupling: Coupling, alive: Left, patch: Patch | None = None) -> tuple[Piece, ...]:
     """What a plan takes from the parameters, buffers and constants of a module.
 
     Args:
         coupling: Of the traced module.
         alive: Whether each unit lives, by unit id.
+        patch: What kept weights are multiplied by.
 
     Raises:
         UnsupportedModel: A tensor is read twice and would have to be cut in two ways.
     """
-    found: dict[str, tuple[Cut, ...]] = {}
+    found: dict[str, Piece] = {}
     for value in coupling.graph.params:
         source, wanted = value.source or value.name, cuts(coupling, value.name, alive)
-        if source in found and [c.key for c in found[source]] != [c.key for c in wanted]:
+        if source in found and [c.key for c in found[source].wanted] != [c.key for c in wanted]:
             raise UnsupportedModel(
                 f"tensor '{source}' cannot be narrowed",
                 why="it is read several times, each time to be cut otherwise",
                 fix=f"exclude it: --keep {source}",
             )
-        found[source] = wanted
-    return tuple(Piece(source, wanted) for source, wanted in found.items() if wanted)
+        # What is read several times is not multiplied.
+        found[source] = Piece(source, wanted, scale(coupling, value.name, wanted, patch))
+    return tuple(p for p in found.values() if p.wanted or p.factors is not None)
 
 
 def places(traced: TracedModule) -> Mapping[str, tuple[Place, ...]]:
@@ -157,18 +169,19 @@ class Cutting:
         for tensor in tensors.values():
             place = identity(tensor)
             if place not in made:
-                made[place] = take(tensor, piece.wanted)
-            self._assign(tensor, made[place], piece.wanted)
+                made[place] = piece.of(tensor)
+            self._assign(tensor, made[place], piece)
 
-    def _assign(self, tensor: Any, data: Any, wanted: tuple[Cut, ...]) -> None:
+    def _assign(self, tensor: Any, data: Any, piece: Piece) -> None:
         leaf = tensor.is_leaf
         gradient = tensor.grad if leaf else None
         self._before.append((tensor, tensor.data, gradient))
         if gradient is not None:
             tensor.grad = None  # a gradient of another shape is refused
         tensor.data = data
-        if gradient is not None:
-            tensor.grad = take(gradient, wanted)
+        # A gradient at other weights says nothing of these.
+        if gradient is not None and piece.factors is None:
+            tensor.grad = take(gradient, piece.wanted)
 
     def undo(self) -> None:
         """Put everything back as it was."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import islice, product
+from itertools import chain, islice, product
 from typing import Any
 
 from graphprune.errors import UnsupportedModel
@@ -15,6 +15,7 @@ from graphprune.passes.narrow.torch.provenance import OPEN, Slot, Tracked, Use, 
 
 Widths = dict[Slot, int]
 _MOST = 4  # sets that are worth a try
+_GROWTH = 8  # times its contents that an attribute may come to hold
 
 
 def widths(expected: Expected) -> Iterator[Widths]:
@@ -109,7 +110,7 @@ def _options(before: int, wanted: list[set[int]]) -> list[int]:
 
 def _solve(number: Tracked, slot: Slot, most: int, values: Widths, wanted: set[int]) -> int | None:
     """What one attribute has to hold for a computed number to be right."""
-    for value in range(1, most):
+    for value in chain(range(1, most), range(most + 1, _GROWTH * most + 1)):
         if _result(number, {**values, slot: value}) in wanted:
             return value
     return None

@@ -1,5 +1,7 @@
 """The masked original of a traced module: dead channels are zero where they are read.
 
+Others get the factors that the narrowed module's weights are multiplied by.
+
 Zeroing what *produces* a channel is not the same: norms shift, sigmoid(0) is one half. So every
 contraction reads its operand through a mask; where a mean or a norm runs over channels, the
 statistic is taken over the survivors, as the narrowed network takes it.
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
@@ -21,11 +24,15 @@ from graphprune.groups import Alive, Coupling, Mask
 from graphprune.ir import Node
 from graphprune.ir.shapes import letters
 from graphprune.passes.narrow.cuts import Cut, cuts
+from graphprune.passes.reconstruct import Patch
 from graphprune.passes.verify.statistics import touched
 from graphprune.passes.verify.torch.execution import Contents, Execution
 from graphprune.passes.verify.torch.survivors import put_back, taken
 
 _PRODUCTS = ("contract", "conv", "conv_transpose")
+
+_Along = tuple[int, bytes, bool]  # an axis, the units along it, and whether it is averaged over
+_Reading = tuple[Any, Any | None]  # what lives, and what is multiplied by; None for nothing
 
 
 class Masked(Execution):
@@ -37,6 +44,7 @@ class Masked(Execution):
         alive: Whether each unit lives.
         survivors: Whether means and norms run over the channels that live, as the narrowed
             network's do; if not, over all of them, as the original's.
+        patch: What the narrowed module's weights are multiplied by.
         double: Compute in float64.
         contents: Gives parameters other contents.
 
@@ -51,12 +59,14 @@ class Masked(Execution):
         alive: Alive,
         *,
         survivors: bool = True,
+        patch: Patch | None = None,
         double: bool = False,
         contents: Contents | None = None,
     ) -> None:
         super().__init__(traced, double=double, contents=contents)
         self.coupling, self.alive = coupling, alive
-        self._masks: dict[tuple[Any, Any], list[tuple[Any, float]]] = defaultdict(list)
+        self._factors = None if patch is None else patch.factors
+        self._masks: dict[tuple[Any, Any], dict[_Along, _Reading]] = defaultdict(dict)
         self._norms: dict[Any, tuple[Node, dict[Any, tuple[Cut, ...]]]] = {}
         for mask in coupling.masks:
             if survivors or not mask.mean:
@@ -74,13 +84,20 @@ class Masked(Execution):
                 return  # made of operands that are masked themselves
             name, axis = _other_side(node, mask)
         layer = next((x for x in self.coupling.layers.get(name, ()) if x.axis == axis), None)
-        if layer is None or self.alive[layer.ids].all():
+        if layer is None:
             return
         living = self.alive[layer.ids]
-        factor = living.shape[axis] / max(layer.extent(self.alive), 1) if mask.mean else 1.0
+        factors = np.ones(1) if self._factors is None else self._factors[layer.ids]
+        if mask.mean:
+            factors = factors * (living.shape[axis] / max(layer.extent(self.alive), 1))
+        plain = bool((factors == 1).all())
+        if plain and living.all():
+            return
         native = self._native(node)
+        reading = torch.from_numpy(living), None if plain else torch.from_numpy(factors)
         for operand in self._operands(native, name):
-            self._masks[native, operand].append((torch.from_numpy(living), factor))
+            # A call that multiplies one operand by several weights reads it once.
+            self._masks[native, operand][axis, layer.ids.tobytes(), mask.mean] = reading
 
     def _operands(self, native: Any, name: str) -> list[Any]:
         """The arguments of a call that stand for a value."""
@@ -125,11 +142,13 @@ class Masked(Execution):
             tensor = self.env[operand]
             if n in self._norms:
                 return taken(tensor, self._norms[n][1].get(operand, ()))
-            for living, factor in self._masks.get((n, operand), ()):
+            for living, factors in self._masks.get((n, operand), {}).values():
                 living = living.to(tensor.device)
                 zero = torch.zeros((), dtype=tensor.dtype, device=tensor.device)
+                if factors is not None:
+                    tensor = tensor * factors.to(tensor.device, tensor.dtype)
                 # Dead elements may be infinite, which zero times them is not.
-                tensor = torch.where(living, tensor * factor if factor != 1 else tensor, zero)
+                tensor = torch.where(living, tensor, zero)
             return tensor
 
         return torch.fx.node.map_arg(n.args, read), torch.fx.node.map_arg(n.kwargs, read)

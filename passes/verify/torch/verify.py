@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from graphprune.errors import UnsupportedModel
 from graphprune.frontends.torch import Example, TracedModule
-from graphprune.groups import Alive, Coupling
+from graphprune.groups import Alive, Coupling, Left
 from graphprune.passes.narrow.torch import NarrowedModule
+from graphprune.passes.reconstruct import Patch
 from graphprune.passes.verify.proof import Comparison, Proof, relative_error, tolerance
 from graphprune.passes.verify.replay import replay
 from graphprune.passes.verify.torch.align import aligned
@@ -36,11 +37,17 @@ class _Case:
     narrowed: NarrowedModule
     feeds: Sequence[Example]
     given: int
+    patch: Patch | None
 
     def masked(self, *, survivors: bool = True, double: bool = False) -> list[Tensors]:
         """What the masked original gives."""
         original = Masked(
-            self.traced, self.coupling, self.alive, survivors=survivors, double=double
+            self.traced,
+            self.coupling,
+            self.alive,
+            survivors=survivors,
+            patch=self.patch,
+            double=double,
         )
         return [original.outputs(feed) for feed in self.feeds]
 
@@ -62,11 +69,12 @@ class _Case:
 def verify_module(
     traced: TracedModule,
     coupling: Coupling,
-    alive: Alive,
+    alive: Left,
     narrowed: NarrowedModule,
     trial: ModuleTrial | None,
+    patch: Patch | None = None,
 ) -> Proof:
-    """Prove that a narrowed module computes what its plan (the units alive) says.
+    """Prove that a narrowed module computes what its plan (the units alive, factors) says.
 
     The proof on labels checks that channels which meet are the same by the plan; labels cannot
     tell which numbers a parameter holds, the run can.
@@ -74,23 +82,25 @@ def verify_module(
     Args:
         traced: The original.
         coupling: Of its graph.
-        alive: The plan.
+        alive: The plan: whether each unit lives, or how many channels stand for it.
         narrowed: What the narrow pass made of it.
         trial: What to run the modules on; None to replay labels only.
+        patch: What kept weights are multiplied by; only the run proves that.
 
     Raises:
         BackendError: A module fails when it is run.
     """
     labels = replay(coupling, alive, aligned(traced, narrowed.traced))
-    touched = (g for g in coupling if g.approximate and not alive[g.units].all())
+    touched = (g for g in coupling if g.approximate and (alive[g.units] != 1).any())
     approximate = {g.name: g.approximate for g in touched}
     dtypes = {value.dtype for value in traced.graph.values.values()}
     proof = Proof(labels, None, tolerance(dtypes), approximate, why_not_run="asked not to run")
     if trial is None:
         return proof
     feeds = trial.inputs(traced.example)
+    given = len(trial.feeds)
     with torch.random.fork_rng():
-        return _run(_Case(traced, coupling, alive, narrowed, feeds, len(trial.feeds)), proof)
+        return _run(_Case(traced, coupling, alive > 0, narrowed, feeds, given, patch), proof)
 
 
 def _run(case: _Case, proof: Proof) -> Proof:

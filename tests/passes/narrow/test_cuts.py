@@ -86,6 +86,22 @@ def test_a_tensor_is_cut_along_several_axes_in_pieces() -> None:
     assert np.array_equal(take(array, wanted), expected)
 
 
+@pytest.mark.parametrize("first", [[0, 1, 1, 3], [0, 1, 2, 3, 3], [0, 1, 2, 3]])
+def test_elements_are_taken_again_where_an_axis_grows(first: list[int]) -> None:
+    whole = np.arange(4 * 3 * 5).reshape(4, 3, 5)
+    wanted = (Cut(0, (), np.array([first]), ()), Cut(2, (), np.array([[0, 2, 2]]), ()))
+    np.testing.assert_array_equal(take(whole, wanted), whole[np.ix_(first, range(3), [0, 2, 2])])
+    np.testing.assert_array_equal(take(whole, wanted[:1]), whole[first])
+
+
+def test_units_of_which_there_are_several_are_cuts_too() -> None:
+    coupling = chain(4, 3)
+    copies = coupling.everything().astype(np.int64)
+    copies[coupling.groups[0].units[0, -1]] = 3
+    (cut,) = cuts(coupling, "c0.weight", copies)
+    assert (cut.axis, cut.kept.tolist()) == (0, [[0, 1, 2, 3, 3, 3]])
+
+
 def test_results_are_contiguous_copies() -> None:
     array = np.arange(24).reshape(4, 6)
     for wanted in ((plain(0, 0, 1, 2),), (plain(1, 2),)):

@@ -19,7 +19,7 @@ def split(site: Site) -> Spelling | None:
     x = site.operand("self")
     axis = site.call.axis(len(site.old(x)))
     layer = site.layer(x, axis)
-    if layer is None or site.planned.alive[layer.ids].all():
+    if layer is None or (site.planned.alive[layer.ids] == 1).all():
         return None
     bounds = np.cumsum([0, *(site.call.shape(i)[axis] for i in range(len(site.call.metas)))])
     counted = site.counts(x, axis, bounds.tolist())

@@ -12,7 +12,7 @@ import torch
 
 from graphprune.errors import UnsupportedModel
 from graphprune.frontends.torch import TracedModule, hints
-from graphprune.groups import Alive, Coupling, Layer
+from graphprune.groups import Coupling, Layer, Left
 from graphprune.ir import Node, Value
 from graphprune.ir.graph import Shape
 
@@ -26,12 +26,12 @@ class Planned:
     Attributes:
         traced: The original.
         coupling: Of its graph.
-        alive: Whether each unit lives.
+        alive: Whether each unit lives, or how many stand for it.
     """
 
     traced: TracedModule
     coupling: Coupling
-    alive: Alive
+    alive: Left
 
     def value(self, node: Any) -> Value | None:
         """The value that a node stands for, None where coupling knows of none."""

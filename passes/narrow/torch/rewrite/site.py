@@ -113,7 +113,7 @@ class Site:
         """Which indices of an axis survive.
 
         Raises:
-            UnsupportedModel: They differ between rows.
+            UnsupportedModel: They differ between rows, or there are new ones between them.
         """
         layer = self.layer(node, axis)
         if layer is None:
@@ -121,7 +121,9 @@ class Site:
         lines = self.planned.alive[layer.rectangle()]
         if not (lines == lines[:1]).all():
             raise self.wordless("every row would need other indices")
-        return np.asarray(lines[0])
+        if lines.max() > 1:
+            raise self.wordless("new channels have no place in an order that is written down")
+        return np.asarray(lines[0], np.bool_)
 
     def counts(self, node: Any, axis: int, stops: Sequence[int]) -> list[int]:
         """How many indices below each stop survive, the same in every row.

@@ -8,13 +8,12 @@ from typing import Any
 import torch
 
 from graphprune.frontends.torch.parameters import find
-from graphprune.passes.narrow.cuts import Cut
 from graphprune.passes.narrow.torch.rewrite.plan import Planned
-from graphprune.passes.narrow.torch.slicing import take
-from graphprune.passes.narrow.torch.tensors import identity, pieces
+from graphprune.passes.narrow.torch.tensors import Piece, identity, pieces
+from graphprune.passes.reconstruct import Patch
 
 
-def containers(planned: Planned) -> Any:
+def containers(planned: Planned, patch: Patch | None = None) -> Any:
     """A tree of plain modules that holds every tensor of the original, cut.
 
     Names, kinds (parameter, buffer, persistent or not) and modes are the original's, and what was
@@ -23,11 +22,12 @@ def containers(planned: Planned) -> Any:
 
     Args:
         planned: The original and what of it lives.
+        patch: What kept weights are multiplied by.
     """
     program = planned.traced.program
-    wanted: dict[tuple[Any, ...], tuple[Cut, ...]] = {}
-    for piece in pieces(planned.coupling, planned.alive):
-        wanted[identity(find(program, piece.source))] = piece.wanted
+    wanted: dict[tuple[Any, ...], Piece] = {}
+    for piece in pieces(planned.coupling, planned.alive, patch):
+        wanted[identity(find(program, piece.source))] = piece
     copies = _Copies(wanted)
     module = planned.traced.module
     root = copies.module(module) if isinstance(module, torch.nn.Module) else _empty()
@@ -77,10 +77,10 @@ class _Copies:
     """Copies of modules and tensors, one an original.
 
     Args:
-        wanted: What is taken from tensors that are cut, by what identifies their memory.
+        wanted: What becomes of tensors that change, by what identifies their memory.
     """
 
-    def __init__(self, wanted: Mapping[tuple[Any, ...], tuple[Cut, ...]]) -> None:
+    def __init__(self, wanted: Mapping[tuple[Any, ...], Piece]) -> None:
         self._wanted = wanted
         self._modules: dict[Any, Any] = {}
         self._memory: dict[tuple[Any, ...], Any] = {}
@@ -106,8 +106,9 @@ class _Copies:
         if id(tensor) not in self._tensors:
             where = identity(tensor)
             if where not in self._memory:
-                cut = take(tensor, self._wanted.get(where, ()))
-                self._memory[where] = cut.detach().clone() if cut is tensor else cut.detach()
+                piece = self._wanted.get(where)
+                own = tensor.detach().clone() if piece is None else piece.of(tensor).detach()
+                self._memory[where] = own
             data = self._memory[where]
             if isinstance(tensor, torch.nn.Parameter):
                 data = torch.nn.Parameter(data, requires_grad=tensor.requires_grad)

@@ -27,6 +27,7 @@ CASES: dict[str, tuple[Cut, ...]] = {
     "nothing": (),
     "one axis": (plain(0, 1, 3),),
     "two axes": (plain(0, 0, 2, 3), plain(2, 1)),
+    "one axis that grows": (plain(1, 0, 2, 2, 2), plain(0, 1, 2, 3, 3)),
     "rows": (rows(2, 0, [[0, 1], [1, 2], [0, 4], [3, 4]]),),
     "rows of an axis that loses too": (rows(1, 0, [[0], [1], [0], [2]]), plain(0, 1, 2)),
     "rows by a later axis": (rows(0, 2, [[0, 1], [1, 2], [0, 3], [2, 3], [1, 3]]),),
