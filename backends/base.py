@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -97,6 +96,14 @@ class Engine(Protocol):
 
         Raises:
             BackendError: The feeds do not fit; the timer raises it as well.
+        """
+        return self.timer_with_transfers(feeds)
+
+    def timer_with_transfers(self, feeds: Mapping[str, Array]) -> Timer:
+        """Returns what `timer` does, but bringing inputs there and outputs back is timed, too.
+
+        Args:
+            feeds: One array an input.
         """
         return functools.partial(time_block, functools.partial(self.run, feeds))
 
@@ -261,15 +268,23 @@ def missing(backend: Backend, reason: str) -> BackendUnavailable:
         reason: What `available` said.
     """
     return BackendUnavailable(
-        f"backend {backend.name!r} cannot be used here", why=reason, fix=remedy(backend)
+        f"backend {backend.name!r} cannot be used here", why=reason, fix=remedy(backend, reason)
     )
 
 
-def remedy(backend: Backend) -> str | None:
-    """Returns the command that installs what a backend lacks; None where that is no package.
+def remedy(backend: Backend, reason: str | None = None) -> str | None:
+    """Returns what to do about a backend that cannot be used; None where nothing is known.
 
-    Backends of which it depends on their options have it as `package`.
+    That is the command that installs it. Backends of which it depends on their options have the
+    distribution as `package`; those of which it depends on the reason have a method `remedy`.
+
+    Args:
+        backend: The backend.
+        reason: What `available` said, where it was asked.
     """
+    own: Callable[[str | None], str] | None = getattr(backend, "remedy", None)
+    if own is not None:
+        return own(reason)
     package: str | None = getattr(backend, "package", f"graphprune[{backend.extra}]")
     return f"pip install '{package}'" if package else None
 
@@ -281,10 +296,3 @@ def variants() -> tuple[Backend, ...]:
         for name in names()
         for options in ({}, *getattr(_REGISTRY[name], "variants", ()))
     )
-
-
-def cores() -> int:
-    """Returns how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -36,6 +36,8 @@ class Isolated:
             where None.
         build_limit: Seconds a build may take.
         run_limit: Seconds one run may take.
+        memory_limit: Bytes of address space a process may have, on Linux; no limit where None.
+            An engine that wants more fails with a BackendError, and the caller lives on.
     """
 
     name: ClassVar[str] = "isolated"
@@ -45,6 +47,7 @@ class Isolated:
     python: str | None = None
     build_limit: float = 600.0
     run_limit: float = 60.0
+    memory_limit: int | None = None
 
     @property
     def package(self) -> str:
@@ -93,9 +96,35 @@ class Isolated:
             "threads": threads,
         }
         blobs = _bytes(model)
-        worker = Worker(SERVANT, python=self.python)
+        return self._started("build", header, blobs)
+
+    def load(
+        self, path: Path, *, model: Model | None = None, threads: int | None = None
+    ) -> IsolatedEngine:
+        """Reads an engine that `save` wrote, in a new process.
+
+        Args:
+            path: The file.
+            model: The model that it must have been built from; any where None.
+            threads: Threads within one operation.
+
+        Raises:
+            BackendUnavailable: The engine's library is missing there.
+            BackendError: The engine is damaged or stale, its process ended, or the time is up.
+        """
+        header = {
+            **self._named(),
+            "path": str(path.resolve()),
+            "model": str(Path(model).resolve()) if isinstance(model, str | Path) else None,
+            "threads": threads,
+        }
+        return self._started("load", header, [] if model is None else _bytes(model))
+
+    def _started(self, call: str, header: Header, blobs: list[Blob]) -> IsolatedEngine:
+        """An engine in a process of its own."""
+        worker = Worker(SERVANT, python=self.python, memory=self.memory_limit)
         try:
-            reply, _ = worker.call("build", header, blobs, limit=self.build_limit)
+            reply, _ = worker.call(call, header, blobs, limit=self.build_limit)
         except BaseException:
             worker.close()
             raise
@@ -155,8 +184,20 @@ class IsolatedEngine(Engine):
         Raises:
             BackendError: The engine failed, its process ended, or the time is up.
         """
+        return self._bound(feeds, transfers=False)
+
+    def timer_with_transfers(self, feeds: Mapping[str, Array]) -> Timer:
+        """Returns what times whole calls within the process; see `Engine.timer_with_transfers`.
+
+        Raises:
+            BackendError: The engine failed, its process ended, or the time is up.
+        """
+        return self._bound(feeds, transfers=True)
+
+    def _bound(self, feeds: Mapping[str, Array], *, transfers: bool) -> Timer:
         described, blobs = pack(feeds)
-        self._worker.call("bind", {"arrays": described}, blobs, limit=self._limit)
+        header = {"arrays": described, "transfers": transfers}
+        self._worker.call("bind", header, blobs, limit=self._limit)
         return self._block
 
     def _block(self, seconds: float) -> list[float]:
@@ -175,6 +216,14 @@ class IsolatedEngine(Engine):
         reply, _ = self._worker.call("profile", header, blobs, limit=_START + seconds)
         times: dict[str, float] = reply["times"]
         return times
+
+    def save(self, path: Path) -> None:
+        """Writes the built engine to a file that `load` of the same backend reads.
+
+        Raises:
+            BackendError: It cannot be written, the process ended, or the time is up.
+        """
+        self._worker.call("save", {"path": str(path.resolve())}, limit=_START)
 
     def close(self) -> None:
         """Ends the process."""

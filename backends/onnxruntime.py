@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import importlib
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache, partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import onnx
-from google.protobuf.message import DecodeError, EncodeError
 
-from graphprune.backends import onnx_source
+from graphprune.backends import cache as saved
+from graphprune.backends import onnx_source, processor
 from graphprune.backends.base import (
     Conditions,
     Model,
     Precision,
     Shapes,
-    cores,
     missing,
     register,
 )
-from graphprune.backends.onnxruntime_session import OnnxRuntimeEngine
+from graphprune.backends.onnxruntime_errors import engine_errors
+from graphprune.backends.onnxruntime_session import Adjust, OnnxRuntimeEngine, optimised
 from graphprune.data import Array
 from graphprune.errors import BackendError
 
@@ -44,9 +42,6 @@ _PROVIDERS: dict[str, str] = {
     "tensorrt": "TensorrtExecutionProvider",
 }
 
-_LONGEST_MESSAGE = 300
-"""Characters of an engine's message that are kept; some print the whole graph."""
-
 
 @register
 @dataclass(frozen=True)
@@ -61,6 +56,8 @@ class OnnxRuntime:
             and only for initializers that constant folding leaves alone. Packing of weights is
             switched off when there are any, so do not time such a session.
         provider: What runs the operations. On a GPU, those it lacks run on the CPU.
+        cache: A folder that keeps optimised graphs, so that the next build of a model need not
+            optimise it again; none where empty.
     """
 
     name: ClassVar[str] = "onnxruntime"
@@ -73,6 +70,7 @@ class OnnxRuntime:
     optimization: Optimization = "all"
     weights: Mapping[str, Array] = field(default_factory=dict)
     provider: Provider = "cpu"
+    cache: str = ""
 
     @property
     def package(self) -> str:
@@ -112,33 +110,111 @@ class OnnxRuntime:
             BackendError: It refuses the model, the shapes, or the precision, or `weights` do not
                 fit the model.
         """
-        reason = self.available()
-        if reason is not None:
-            raise missing(self, reason)
+        runtime = self._runtime()
         if precision == "bf16" or (precision == "fp16" and self.weights):
             raise BackendError(
                 f"onnxruntime builds no {precision} engine here",
                 why="weights that are shared cannot be converted" if self.weights else None,
                 fix="build it in fp32, or for another backend",
             )
-        runtime = importlib.import_module("onnxruntime")
-        threads = threads or cores()
-        guard = partial(_engine_errors, runtime)
+        sizes = dict(shapes or {})
+        described = partial(self._key, runtime, model, sizes, precision)
+        if self.cache and not self.weights:
+            payload = saved.find(Path(self.cache), key := described())
+            if payload is not None:
+                return self._restored(runtime, key, payload, threads)
+        conditions = self._conditions(runtime, precision, threads)
+        engine = self._built(runtime, model, sizes, conditions, described)
+        if self.cache and not self.weights:
+            saved.keep(Path(self.cache), *engine.packed())
+        return engine
+
+    def _built(
+        self,
+        runtime: Any,
+        model: Model,
+        sizes: Shapes,
+        conditions: Conditions,
+        described: Callable[[], saved.Key],
+    ) -> OnnxRuntimeEngine:
+        """A session of a model that is not optimised yet."""
+        guard = partial(engine_errors, runtime)
         with guard("cannot build a session", onnx_source.place(model)):
-            source = _half(model) if precision == "fp16" else model
-            start = partial(self._start, runtime, source, dict(shapes or {}), threads)
-            session, shared = start(None)
-        conditions = Conditions(self.name, runtime.__version__, self.provider, precision, threads)
-        return OnnxRuntimeEngine(runtime, session, shared, conditions, start, guard)
+            source = _half(model) if conditions.precision == "fp16" else model
+            start = partial(self._start, runtime, source, sizes, conditions.threads)
+            session, shared = start(_unchanged)
+        pack = None if self.weights else lambda: (described(), optimised(start, guard))
+        return OnnxRuntimeEngine(runtime, session, shared, conditions, start, guard, pack)
+
+    def load(
+        self, path: Path, *, model: Model | None = None, threads: int | None = None
+    ) -> OnnxRuntimeEngine:
+        """Reads an engine that `OnnxRuntimeEngine.save` wrote: the optimised graph.
+
+        Args:
+            path: The file.
+            model: The model that it must have been built from; any where None.
+            threads: Threads within one operation; None takes every core.
+
+        Raises:
+            BackendUnavailable: ONNX Runtime is not installed.
+            BackendError: It is damaged, or of another version, processor, provider, level of
+                optimisation, or model; the message says which.
+        """
+        runtime = self._runtime()
+        key, payload = saved.read(path)
+        options = {**key.options, "optimization": self.optimization, "provider": self.provider}
+        device = self._device()
+        digest = key.model if model is None else saved.fingerprint(model)
+        wanted = saved.Key(digest, self.name, runtime.__version__, device, options)
+        saved.check(path, key, wanted)
+        return self._restored(runtime, key, payload, threads)
+
+    def _runtime(self) -> Any:
+        reason = self.available()
+        if reason is not None:
+            raise missing(self, reason)
+        return importlib.import_module("onnxruntime")
+
+    def _device(self) -> str:
+        return processor.identity() if self.provider == "cpu" else self.provider
+
+    def _conditions(self, runtime: Any, precision: Precision, threads: int | None) -> Conditions:
+        version, count = runtime.__version__, threads or processor.cores()
+        return Conditions(self.name, version, self.provider, precision, count)
+
+    def _key(self, runtime: Any, model: Model, shapes: Shapes, precision: Precision) -> saved.Key:
+        """What an optimised graph depends on."""
+        options = {
+            "precision": precision,
+            "shapes": {name: list(shape) for name, shape in sorted(shapes.items())},
+            "optimization": self.optimization,
+            "provider": self.provider,
+        }
+        version = runtime.__version__
+        digest = saved.fingerprint(model)
+        return saved.Key(digest, self.name, version, self._device(), options)
+
+    def _restored(
+        self, runtime: Any, key: saved.Key, payload: bytes, threads: int | None
+    ) -> OnnxRuntimeEngine:
+        """A session of an optimised graph, which is not optimised again."""
+        plain = replace(self, optimization="none", weights={})
+        start = partial(plain._start, runtime, payload, {}, threads or processor.cores())
+        guard = partial(engine_errors, runtime)
+        with guard("cannot start the saved session"):
+            session, shared = start(_unchanged)
+        conditions = self._conditions(runtime, key.options["precision"], threads)
+        return OnnxRuntimeEngine(
+            runtime, session, shared, conditions, start, guard, lambda: (key, payload)
+        )
 
     def _start(
-        self, runtime: Any, model: Model, shapes: Shapes, threads: int, profile: Path | None
+        self, runtime: Any, model: Model, shapes: Shapes, threads: int, adjust: Adjust
     ) -> tuple[Any, list[Any]]:
         """Returns a session, and the values that it shares with the caller."""
         options = self._options(runtime, threads)
-        if profile is not None:
-            options.enable_profiling = True
-            options.profile_file_prefix = str(profile)
+        adjust(options)
         for symbol, size in onnx_source.sizes(model, shapes).items() if shapes else ():
             options.add_free_dimension_override_by_name(symbol, size)
         shared = self._share(runtime, options, model)
@@ -184,6 +260,10 @@ class OnnxRuntime:
         return shared
 
 
+def _unchanged(options: Any) -> None:
+    """Leaves session options as they are."""
+
+
 def _half(model: Model) -> onnx.ModelProto:
     """Returns a copy that computes in float16, between inputs and outputs as they were."""
     float16 = importlib.import_module("onnxruntime.transformers.float16")
@@ -196,30 +276,3 @@ def _half(model: Model) -> onnx.ModelProto:
         whole = onnx.load(str(model))
     convert: Callable[..., onnx.ModelProto] = float16.convert_float_to_float16
     return convert(whole, keep_io_types=True)
-
-
-@contextmanager
-def _engine_errors(runtime: Any, what: str, where: str | None = None) -> Iterator[None]:
-    """Turns what ONNX Runtime raises, here and at its Python surface, into BackendError."""
-    try:
-        yield
-    except _failures(runtime) as error:
-        raise BackendError(what, where=where, why=_shortened(str(error))) from error
-
-
-@cache
-def _failures(runtime: Any) -> tuple[type[Exception], ...]:
-    """Lists what ONNX Runtime and the reading of a model raise; they share no base class."""
-    native = (
-        kind
-        for kind in vars(runtime.capi.onnxruntime_pybind11_state).values()
-        if isinstance(kind, type) and issubclass(kind, Exception)
-    )
-    return (*native, ValueError, RuntimeError, TypeError, OSError, DecodeError, EncodeError)
-
-
-def _shortened(message: str) -> str:
-    """Keeps the first line of an engine's message, without its prefix of codes."""
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", message.strip())
-    line = text.splitlines()[0] if text else "it gave no reason"
-    return line if len(line) <= _LONGEST_MESSAGE else line[:_LONGEST_MESSAGE] + " ..."

@@ -15,15 +15,22 @@ from typing import Any
 import numpy as np
 
 from graphprune.backends.base import Conditions, Engine
+from graphprune.backends.cache import Key, write
 from graphprune.backends.clock import Timer, time_block
 from graphprune.data import Array, InputSpec
 from graphprune.errors import BackendError
 
-Start = Callable[[Path | None], tuple[Any, list[Any]]]
-"""Starts a session, which writes a profile to files of that prefix, and what must outlive it."""
+Adjust = Callable[[Any], None]
+"""Changes session options."""
+
+Start = Callable[[Adjust], tuple[Any, list[Any]]]
+"""Starts a session with its options changed; returns it, and what must outlive it."""
 
 Guard = Callable[[str], AbstractContextManager[None]]
 """Turns what the library raises into a BackendError that begins with these words."""
+
+Pack = Callable[[], tuple[Key, bytes]]
+"""What is saved of a session."""
 
 _DTYPES: dict[str, str] = {
     "float": "float32",
@@ -48,6 +55,7 @@ class OnnxRuntimeEngine(Engine):
         conditions: Conditions,
         start: Start,
         guard: Guard,
+        pack: Pack | None,
     ) -> None:
         """Takes over a session and the values it shares, which it does not keep alive itself."""
         self._runtime = runtime
@@ -55,6 +63,7 @@ class OnnxRuntimeEngine(Engine):
         self._shared = shared
         self._start: Start | None = start
         self._guard = guard
+        self._pack = pack
         self.conditions = conditions
         self.inputs = tuple(_spec(node) for node in session.get_inputs())
         self.outputs = tuple(node.name for node in session.get_outputs())
@@ -125,17 +134,65 @@ class OnnxRuntimeEngine(Engine):
             raise BackendError("this engine is closed")
         with TemporaryDirectory(prefix="graphprune-") as folder:
             with self._guard("cannot profile the model"):
-                session, shared = self._start(Path(folder, "profile"))
+                session, shared = self._start(partial(_profiling, Path(folder, "profile")))
                 time_block(partial(session.run, None, feeds), seconds)
                 events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
             del session, shared
         return _node_times(events)
 
+    def save(self, path: Path) -> None:
+        """Writes the optimised graph, with its weights; `OnnxRuntime.load` reads it.
+
+        Args:
+            path: The file.
+
+        Raises:
+            BackendError: It cannot be written, its weights are shared, or the engine is closed.
+        """
+        write(path, *self.packed())
+
+    def packed(self) -> tuple[Key, bytes]:
+        """Returns what is saved.
+
+        Raises:
+            BackendError: Its weights are shared, or the engine is closed.
+        """
+        if self._start is None:
+            raise BackendError("this engine is closed")
+        if self._pack is None:
+            raise BackendError("an engine whose weights are shared cannot be saved")
+        return self._pack()
+
     def close(self) -> None:
         """Frees the session, and then the values it shared."""
         self._session = None
-        self._start = None
+        self._start = self._pack = None
         self._shared = []
+
+
+def optimised(start: Start, guard: Guard) -> bytes:
+    """Returns the optimised graph of a session, as a serialised ONNX model.
+
+    Args:
+        start: Starts the session.
+        guard: Turns its exceptions into ours.
+
+    Raises:
+        BackendError: The graph cannot be written.
+    """
+    with TemporaryDirectory(prefix="graphprune-") as folder, guard("cannot save the engine"):
+        target = Path(folder, "optimised.onnx")
+
+        def written(options: Any) -> None:
+            options.optimized_model_filepath = str(target)
+
+        start(written)
+        return target.read_bytes()
+
+
+def _profiling(prefix: Path, options: Any) -> None:
+    options.enable_profiling = True
+    options.profile_file_prefix = str(prefix)
 
 
 def _node_times(events: list[dict[str, Any]]) -> dict[str, float]:

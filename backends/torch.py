@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
-from graphprune.backends import torch_values
+from graphprune.backends import cache as saved
+from graphprune.backends import processor, torch_saved, torch_values
 from graphprune.backends.base import (
     Conditions,
-    Engine,
     Precision,
     Shapes,
-    cores,
     missing,
     register,
 )
-from graphprune.backends.clock import Timer, time_block
-from graphprune.data import Array, InputSpec, check_feeds, random_feeds
-from graphprune.errors import BackendError, BadData
+from graphprune.backends.torch_engine import DTYPES, TorchEngine, engine_errors
+from graphprune.data import InputSpec, random_feeds
 
 Mode = Literal["eager", "inductor", "cuda-graph"]
-
-_DTYPES: dict[Precision, str] = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 
 
 @register
@@ -45,7 +39,11 @@ class Torch:
 
     name: ClassVar[str] = "torch"
     extra: ClassVar[str] = "torch"
-    variants: ClassVar[tuple[dict[str, str], ...]] = ({"device": "cuda"},)
+    variants: ClassVar[tuple[dict[str, str], ...]] = (
+        {"mode": "inductor"},
+        {"device": "cuda"},
+        {"device": "cuda", "mode": "cuda-graph"},
+    )
 
     mode: Mode = "eager"
     channels_last: bool = False
@@ -66,6 +64,8 @@ class Torch:
             return "CUDA graphs are of CUDA devices: device='cuda'"
         if self.device == "cuda" and not torch.cuda.is_available():
             return "PyTorch finds no usable CUDA device"
+        if self.mode == "inductor" and self.device == "cpu" and not _compiler():
+            return "inductor compiles for the CPU with a C++ compiler, and finds none"
         return None
 
     def build(
@@ -90,186 +90,80 @@ class Torch:
             BackendUnavailable: PyTorch, or its device, is missing.
             BackendError: The model is none of these, or does not run.
         """
+        torch = self._torch()
+        module, inputs = torch_values.prepared(torch, model, shapes)
+        with engine_errors("cannot build the model"):
+            module = self._placed(torch, module, precision)
+        return self._started(torch, module, inputs, precision, threads)
+
+    def load(
+        self,
+        path: Path,
+        *,
+        model: Any = None,
+        threads: int | None = None,
+    ) -> TorchEngine:
+        """Reads an engine that `TorchEngine.save` wrote; inductor compiles it once more.
+
+        Args:
+            path: A file written by somebody trusted: PyTorch may run code that it holds.
+            model: The module that it must have been built from; any where None.
+            threads: Threads within one operation while it runs; None takes every core.
+
+        Raises:
+            BackendUnavailable: PyTorch, or its device, is missing.
+            BackendError: It is damaged, or of another version, mode, layout, device, or model;
+                the message says which.
+        """
+        torch = self._torch()
+        found, payload = saved.read(path)
+        options = {**found.options, **asdict(self)}
+        digest = found.model
+        precision: Precision = found.options["precision"]
+        if model is not None:
+            shapes = {name: tuple(shape) for name, shape, _ in found.options["inputs"]}
+            module, _ = torch_values.prepared(torch, model, shapes)
+            digest = torch_saved.fingerprint(torch, self._placed(torch, module, precision))
+        saved.check(path, found, torch_saved.key(torch, self.name, digest, options))
+        with engine_errors("cannot load the engine"):
+            module = self._placed(torch, torch_saved.imported(torch, payload), precision)
+        inputs = torch_saved.specs(found.options)
+        return self._started(torch, module, inputs, precision, threads)
+
+    def _torch(self) -> Any:
         reason = self.available()
         if reason is not None:
             raise missing(self, reason)
-        torch = importlib.import_module("torch")
-        threads = threads or cores()
-        module, inputs = torch_values.prepared(torch, model, shapes)
-        dtype = getattr(torch, _DTYPES[precision])
-        with _engine_errors("cannot build the model"):
-            module = self._placed(torch, module, dtype)
+        return importlib.import_module("torch")
+
+    def _placed(self, torch: Any, module: Any, precision: Precision) -> Any:
+        """The module on its device, in its layout."""
+        module = module.to(self.device, getattr(torch, DTYPES[precision]))
+        if self.channels_last:
+            module = module.to(memory_format=torch.channels_last)
+        return module
+
+    def _started(
+        self,
+        torch: Any,
+        module: Any,
+        inputs: tuple[InputSpec, ...],
+        precision: Precision,
+        threads: int | None,
+    ) -> TorchEngine:
+        """The engine of a module that has its place."""
         layout = ", channels last" if self.channels_last else ""
         name = f"{self.name} ({self.mode}{layout})"
         device = torch.cuda.get_device_name() if self.device == "cuda" else "cpu"
-        conditions = Conditions(name, torch.__version__, device, precision, threads)
-        engine = TorchEngine(torch, self, module, inputs, dtype, conditions)
+        count = threads or processor.cores()
+        conditions = Conditions(name, torch.__version__, device, precision, count)
+        engine = TorchEngine(torch, self, module, inputs, conditions)
         # Compiles, and learns the names of the outputs.
         engine.run(random_feeds(inputs))
         return engine
 
-    def _placed(self, torch: Any, module: Any, dtype: Any) -> Any:
-        """The module on its device, in its layout; compiled where that is asked for."""
-        module = module.to(self.device, dtype)
-        if self.channels_last:
-            module = module.to(memory_format=torch.channels_last)
-        if self.mode == "inductor":
-            module = torch.compile(module, fullgraph=True, dynamic=False)
-        return module
 
-
-class TorchEngine(Engine):
-    """One module on one device."""
-
-    def __init__(
-        self,
-        torch: Any,
-        backend: Torch,
-        module: Any,
-        inputs: tuple[InputSpec, ...],
-        dtype: Any,
-        conditions: Conditions,
-    ) -> None:
-        """Takes over a module that is on its device already."""
-        self._torch = torch
-        self._backend = backend
-        self._module = module
-        self._dtype = dtype
-        self.inputs = inputs
-        self.outputs: tuple[str, ...] = ()
-        self.conditions = conditions
-
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """Runs the module once.
-
-        Args:
-            feeds: One array an input.
-
-        Raises:
-            BackendError: The feeds do not fit, an operation failed, or the engine is closed.
-        """
-        arguments = self._arguments(feeds)
-        with self._running():
-            results = self._module(*arguments)
-        named = torch_values.named(self._torch, results)
-        self.outputs = tuple(named)
-        return {name: torch_values.as_array(self._torch, tensor) for name, tensor in named.items()}
-
-    def timer(self, feeds: Mapping[str, Array]) -> Timer:
-        """Returns what times blocks of calls; inputs and outputs stay on the device.
-
-        Args:
-            feeds: One array an input.
-
-        Raises:
-            BackendError: The feeds do not fit, or the engine is closed.
-        """
-        self.run(feeds)
-        call: Callable[[], object] = partial(self._module, *self._arguments(feeds))
-        if self._backend.mode == "cuda-graph":
-            call = self._captured(call)
-        if self._backend.device == "cpu":
-            return partial(self._block, call)
-        synchronize = self._torch.cuda.synchronize
-
-        def finished() -> None:
-            call()
-            synchronize()
-
-        return partial(self._block, finished)
-
-    def profile(self, feeds: Mapping[str, Array], *, seconds: float = 1.0) -> dict[str, float]:
-        """Times the operators with torch.profiler; operators of one name are added up.
-
-        Args:
-            feeds: One array an input.
-            seconds: How long calls are watched.
-
-        Returns:
-            Mean seconds a call within each kind of operator, callees excluded, longest first.
-
-        Raises:
-            BackendError: The feeds do not fit, or the engine is closed.
-        """
-        arguments = self._arguments(feeds)
-        with self._running(), self._torch.profiler.profile() as watched:
-            calls = len(time_block(partial(self._module, *arguments), seconds))
-        own = "self_cpu_time_total" if self._backend.device == "cpu" else "self_device_time_total"
-        times = {row.key: getattr(row, own) / 1e6 / calls for row in watched.key_averages()}
-        return dict(sorted(times.items(), key=lambda item: -item[1]))
-
-    def close(self) -> None:
-        """Frees the module."""
-        self._module = None
-
-    def _block(self, call: Callable[[], object], seconds: float) -> list[float]:
-        if self._module is None:
-            raise BackendError("this engine is closed")
-        with self._running():
-            return time_block(call, seconds)
-
-    @contextmanager
-    def _running(self) -> Iterator[None]:
-        torch = self._torch
-        with (
-            _engine_errors("cannot run the model"),
-            _threads(torch, self.conditions.threads),
-            torch.inference_mode(),
-        ):
-            yield
-
-    def _captured(self, call: Callable[[], object]) -> Callable[[], object]:
-        """Captures the kernels of one call; see torch.cuda.graph on the warm-up it needs."""
-        cuda = self._torch.cuda
-        with self._running():
-            aside = cuda.Stream()
-            aside.wait_stream(cuda.current_stream())
-            with cuda.stream(aside):
-                for _ in range(3):
-                    call()
-            cuda.current_stream().wait_stream(aside)
-            graph = cuda.CUDAGraph()
-            with cuda.graph(graph):
-                call()
-        replay: Callable[[], object] = graph.replay
-        return replay
-
-    def _arguments(self, feeds: Mapping[str, Array]) -> list[Any]:
-        """The feeds as tensors, in the order of the arguments."""
-        if self._module is None:
-            raise BackendError("this engine is closed")
-        try:
-            check_feeds(feeds, self.inputs)
-        except BadData as error:
-            raise BackendError("cannot run the model", why=error.why or error.what) from error
-        found = []
-        for spec in self.inputs:
-            # A copy: PyTorch warns of arrays that it may not write to.
-            tensor = self._torch.from_numpy(np.array(feeds[spec.name])).to(self._backend.device)
-            if tensor.is_floating_point():
-                tensor = tensor.to(self._dtype)
-            if self._backend.channels_last and tensor.ndim == 4:
-                tensor = tensor.to(memory_format=self._torch.channels_last)
-            found.append(tensor)
-        return found
-
-
-@contextmanager
-def _threads(torch: Any, wanted: int) -> Iterator[None]:
-    """Sets the number of threads, which is one for the whole process, for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(wanted)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _engine_errors(what: str) -> Iterator[None]:
-    """Turns what PyTorch raises into BackendError."""
-    try:
-        yield
-    except (RuntimeError, TypeError, ValueError, NotImplementedError, AssertionError) as error:
-        why = str(error).strip().splitlines() or ["it gave no reason"]
-        raise BackendError(what, why=why[0]) from error
+def _compiler() -> str | None:
+    """The C++ compiler that inductor would call."""
+    named = os.environ.get("CXX")
+    return next(filter(None, map(shutil.which, [named] if named else ["g++", "clang++"])), None)

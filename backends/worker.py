@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -29,7 +31,12 @@ class Worker:
     """One process that runs a servant; see `worker_process`."""
 
     def __init__(
-        self, servant: str, *, python: str | None = None, root: Path | None = None
+        self,
+        servant: str,
+        *,
+        python: str | None = None,
+        root: Path | None = None,
+        memory: int | None = None,
     ) -> None:
         """Starts the process.
 
@@ -37,10 +44,12 @@ class Worker:
             servant: `module:class`.
             python: The interpreter; this one where None.
             root: The folder to import the servant from; that of graphprune where None.
+            memory: Bytes of address space it may have; GPU libraries reserve more than they use.
 
         Raises:
-            BackendError: The interpreter cannot be started.
+            BackendError: The interpreter cannot be started, or this system limits no memory.
         """
+        self._memory = _checked(memory)
         root = root or _root()
         script = str(Path(worker_process.__file__).resolve())
         # Lives as long as the process; `close` closes it.
@@ -60,6 +69,7 @@ class Worker:
                 "the interpreter cannot be started", where=python, why=error.strerror
             ) from error
         self._finalizer = weakref.finalize(self, _kill, self._process)
+        _limit(self._process.pid, memory)
 
     @property
     def alive(self) -> bool:
@@ -128,7 +138,15 @@ class Worker:
             return BackendUnavailable(reply["what"], **parts)
         if reply["error"] != "BackendError":
             parts["why"] = self.log() or None
+        parts["fix"] = parts["fix"] or self._more()
         return BackendError(reply["what"], **parts)
+
+    def _more(self) -> str | None:
+        """Reminds of the limit on memory: what libraries say when it is reached varies."""
+        if self._memory is None:
+            return None
+        limit = f"{self._memory / 2**20:,.0f} MiB"
+        return f"the process may have {limit}; if that is too little, raise the limit on memory"
 
     def _ended(self, name: str, limit: float | None) -> BackendError:
         """The end of the process, told as an error."""
@@ -147,7 +165,7 @@ class Worker:
                 fix="allow more time, with --limit on the command line",
             )
         what = f"the engine's process ended while it was to {name}"
-        return BackendError(what, why=_ending(code) + why)
+        return BackendError(what, why=_ending(code) + why, fix=self._more())
 
     def _await(self) -> None:
         """Lets the process end by itself, for a while."""
@@ -175,6 +193,28 @@ class Worker:
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._log.close()
+
+
+def _checked(memory: int | None) -> int | None:
+    """Refuses a limit that could not be kept."""
+    if memory is not None and platform.system() != "Linux":
+        raise BackendError("memory can be limited on Linux only")
+    return memory
+
+
+def _limit(process: int, memory: int | None) -> None:
+    """Limits the address space of a process, unless it has ended already.
+
+    From outside: between fork and exec no code of ours may run beside other threads.
+    """
+    if memory is None:
+        return
+    resource = importlib.import_module("resource")  # other systems have none
+    try:
+        resource.prlimit(process, resource.RLIMIT_AS, (memory, memory))
+    except ProcessLookupError:
+        # The first call will tell how it ended.
+        return
 
 
 def _root() -> Path:

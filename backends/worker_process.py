@@ -15,11 +15,15 @@ import struct
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-Header = dict[str, Any]
-Blob = bytes | memoryview
-Message = tuple[Header, Sequence[Blob]]
+if TYPE_CHECKING:
+    Header = dict[str, Any]
+    Blob = bytes | memoryview
+    Message = tuple[Header, Sequence[Blob]]
+else:
+    # Python 3.8, which some engines still need, cannot spell these types.
+    Header = Blob = Message = object
 
 PACKAGE = "graphprune"
 
@@ -95,22 +99,31 @@ def _servant(name: str, root: str) -> Any:
 
     Args:
         name: `module:class`.
-        root: The folder that holds `graphprune`. It is not put on the search path: packages of
-            another interpreter may lie there, and none of them may be imported.
+        root: The folder that holds `graphprune`, or the module; or, where the folder is itself a
+            package, that package, under whatever name the module's own begins with. The first and
+            the last are not put on the search path: packages of another interpreter, or modules
+            named like those of the standard library, may lie beside them.
     """
-    if name.startswith(f"{PACKAGE}.") and importlib.util.find_spec(PACKAGE) is None:
-        folder = os.path.join(root, PACKAGE)
-        spec = importlib.util.spec_from_file_location(
-            PACKAGE, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
-        )
-        if spec is None or spec.loader is None:
-            raise ImportError(f"there is no {PACKAGE} in {root}")
-        sys.modules[PACKAGE] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[PACKAGE])
-    elif not name.startswith(f"{PACKAGE}."):
-        sys.path.insert(0, root)
     module, _, kind = name.partition(":")
+    package = module.partition(".")[0]
+    if package == PACKAGE and importlib.util.find_spec(PACKAGE) is None:
+        _adopt(PACKAGE, os.path.join(root, PACKAGE))
+    elif os.path.exists(os.path.join(root, "__init__.py")):
+        _adopt(package, root)
+    elif package != PACKAGE:
+        sys.path.insert(0, root)
     return getattr(importlib.import_module(module), kind)()
+
+
+def _adopt(package: str, folder: str) -> None:
+    """Imports a package from a folder that the search path does not lead to."""
+    spec = importlib.util.spec_from_file_location(
+        package, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"there is no {package} in {folder}")
+    sys.modules[package] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[package])
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,11 +71,28 @@ class Servant:
             precision=header["precision"],
             threads=header["threads"],
         )
-        inputs = [[spec.name, list(spec.shape), spec.dtype.name] for spec in self._engine.inputs]
+        return self._described()
+
+    def load(self, header: Header, blobs: Sequence[Blob]) -> Message:
+        """Reads a saved engine."""
+        backend: Any = get(header["backend"], **header["options"])
+        model = bytes(blobs[0]) if blobs else header["model"]
+        path, threads = Path(header["path"]), header["threads"]
+        self._engine = backend.load(path, model=model, threads=threads)
+        return self._described()
+
+    def save(self, header: Header, blobs: Sequence[Blob]) -> Message:
+        """Writes the engine to a file."""
+        self.engine.save(Path(header["path"]))
+        return {}, ()
+
+    def _described(self) -> Message:
+        """What the caller must know of the engine."""
+        inputs = [[spec.name, list(spec.shape), spec.dtype.name] for spec in self.engine.inputs]
         return {
             "inputs": inputs,
-            "outputs": list(self._engine.outputs),
-            "conditions": self._engine.conditions.to_dict(),
+            "outputs": list(self.engine.outputs),
+            "conditions": self.engine.conditions.to_dict(),
             "process": os.getpid(),
         }, ()
 
@@ -84,7 +103,9 @@ class Servant:
 
     def bind(self, header: Header, blobs: Sequence[Blob]) -> Message:
         """Takes the inputs that the next blocks are timed on."""
-        self._timer = self.engine.timer(unpack(header["arrays"], blobs))
+        whole = header.get("transfers", False)
+        timer = self.engine.timer_with_transfers if whole else self.engine.timer
+        self._timer = timer(unpack(header["arrays"], blobs))
         return {}, ()
 
     def time(self, header: Header, blobs: Sequence[Blob]) -> Message:

@@ -16,9 +16,10 @@ import numpy as np
 import onnx
 from onnx import checker
 
-from graphprune.backends.base import get
+from graphprune.backends.base import Backend, Precision, get
+from graphprune.building import build_engine
 from graphprune.compiler import apply, prune
-from graphprune.data import Array
+from graphprune.data import Array, Feeds
 from graphprune.errors import BackendUnavailable, BadData, NotEquivalent, UnsupportedModel
 from graphprune.inspection import example_of
 from graphprune.module_result import ModuleResult
@@ -30,6 +31,9 @@ from graphprune.result import METADATA_KEY, not_equivalent
 # Kernels of two engines add up in another order, layer after layer.
 TOLERANCE = 1e-4
 
+ENGINES = (".engine", ".plan")
+"""Suffixes of what TensorRT builds."""
+
 
 @dataclass(frozen=True, eq=False)
 class Exported:
@@ -39,7 +43,8 @@ class Exported:
         path: The file.
         result: The pruning, where one was asked for.
         error: Largest relative difference between the file's outputs and the module's, on the
-            example inputs; None where it was not run.
+            example inputs; of an engine, between its outputs and those of the ONNX model it was
+            built from, which is compared first. None where it was not run.
     """
 
     path: Path
@@ -48,45 +53,58 @@ class Exported:
 
 
 def export(
-    module: Any,
-    example_inputs: Any,
-    path: str | Path,
-    *,
-    plan: Plan | None = None,
-    opset: int | None = None,
-    run: bool = True,
-    **how: Any,
-) -> Exported:
-    """Write a module as an ONNX file, pruned first where a plan or a budget is given.
+    module: Any, example_inputs: Any, path: str | Path, *, plan: Plan | None = None,
+    opset: int | None = None, run: bool = True, precision: Precision = "fp32",
+    engine: Backend | None = None, **how: Any,
+) -> Exported:  # fmt: skip
+    """Write a module as an ONNX file or an engine, pruned first where a plan or budget is given.
 
-    The batch stays open where the module allows it; a pruned file carries its plan.
+    The batch of an ONNX file stays open where the module allows it, and a pruned one carries its
+    plan. An engine of TensorRT is built for the shapes of the example, unless `engine` has ranges.
 
     Args:
         module: An nn.Module or an ExportedProgram; it is not changed.
         example_inputs: What it is called with: a tensor, a tuple, or a dict by keyword.
-        path: The ``.onnx`` file; it appears when it is complete and right.
+        path: An ``.onnx`` file, or a ``.engine`` or ``.plan``; it appears when it is right.
         plan: Narrow by this plan.
         opset: Version of ONNX's operators, if not the exporter's own.
-        run: Run the narrowed module for its proof, and the file to compare both.
+        run: Run the narrowed module for its proof, and the file, to compare.
+        precision: Of an engine: "fp32", "fp16" or "bf16".
+        engine: What builds an engine, with its options; TensorRT where None.
         **how: Budgets and options of :func:`graphprune.prune`.
 
     Raises:
         NotEquivalent: Something does not compute what it should.
         UnsupportedModel: The module cannot be traced or exported.
+        BackendUnavailable: There is no TensorRT, or no GPU; BackendError: it refuses the network.
     """
-    target, result = _target(path), None
-    if plan is not None:
-        result = apply(module, plan, example_inputs, run=run, **how)
-    elif how:
-        result = prune(module, example_inputs, run=run, **how)
-    small = module if result is None else _proven(result).model
+    target, builder = _target(path), _builder(Path(path), engine, precision)
+    result = _pruned(module, example_inputs, plan, run, how)
+    small = module if result is None else result.model
     proto = _to_onnx(small, example_inputs, opset)
     if result is not None:
         proto.metadata_props.add(key=METADATA_KEY, value=result.plan.to_json())
     error = _compared(small, example_inputs, proto) if run else None
-    with replacing(target) as file:
-        file.write(proto.SerializeToString())
-    return Exported(target, result, error)
+    if builder is None:
+        with replacing(target) as file:
+            file.write(proto.SerializeToString())
+        return Exported(target, result, error)
+    feeds = _given(small, example_inputs, proto)
+    built = build_engine(proto, target, builder, precision=precision, feeds=feeds, check=run)
+    return Exported(target, result, built.error)
+
+
+def _pruned(
+    module: Any, example_inputs: Any, plan: Plan | None, run: bool, how: dict[str, Any]
+) -> ModuleResult | None:
+    """The narrowed module, where a plan or a budget says how."""
+    if plan is not None:
+        applied: ModuleResult = apply(module, plan, example_inputs, run=run, **how)
+        return _proven(applied)
+    if not how:
+        return None
+    pruned: ModuleResult = prune(module, example_inputs, run=run, **how)
+    return _proven(pruned)
 
 
 def _proven(result: ModuleResult) -> ModuleResult:
@@ -97,13 +115,27 @@ def _proven(result: ModuleResult) -> ModuleResult:
 
 def _target(path: str | Path) -> Path:
     target = Path(path)
-    if target.suffix != ".onnx":
+    if target.suffix not in (".onnx", *ENGINES):
         raise UnsupportedModel(
             f"'{target.suffix or target.name}' is no kind of file that modules are exported to",
             where=str(target),
-            fix="export to a .onnx file",
+            fix="export to a .onnx file, or to a .engine file for TensorRT",
         )
     return target
+
+
+def _builder(target: Path, engine: Backend | None, precision: Precision) -> Backend | None:
+    """What builds the file, where it is an engine; asked before any work is done.
+
+    Raises:
+        BackendUnavailable: It cannot be used here.
+        BadData: The file is no engine, and options of one were given.
+    """
+    if target.suffix in ENGINES:
+        return engine if engine is not None else get("tensorrt")
+    if engine is not None or precision != "fp32":
+        raise BadData("only engines have a precision and a builder", fix="export to a .engine file")
+    return None
 
 
 def _to_onnx(module: Any, example_inputs: Any, opset: int | None) -> onnx.ModelProto:
@@ -179,18 +211,12 @@ def _compared(module: Any, example_inputs: Any, proto: onnx.ModelProto) -> float
         NotEquivalent: It is more than rounding explains.
         BadData: The module gives nothing to compare.
     """
-    from torch.utils import _pytree as pytree
-
     from graphprune.passes.verify.torch.trial import run
 
-    example = example_of(module, example_inputs)
-    expected = [_array(tensor) for tensor in run(module, example)]
-    given = [_array(x) for x in pytree.tree_leaves((example.args, dict(example.kwargs)))
-             if hasattr(x, "detach")]  # fmt: skip
+    expected = [_array(tensor) for tensor in run(module, example_of(module, example_inputs))]
     engine = get("onnxruntime", optimization="none").build(proto)
     try:
-        names = [spec.name for spec in engine.inputs]
-        found = engine.run(dict(zip(names, given, strict=True)))
+        found = engine.run(_given(module, example_inputs, proto))
         outputs = [found[name] for name in engine.outputs]
     finally:
         engine.close()
@@ -208,6 +234,18 @@ def _compared(module: Any, example_inputs: Any, proto: onnx.ModelProto) -> float
             fix="please report it; run=False writes the file all the same",
         )
     return worst
+
+
+def _given(module: Any, example_inputs: Any, proto: onnx.ModelProto) -> Feeds:
+    """The example, by the names of the file's inputs, which are in its order."""
+    from torch.utils import _pytree as pytree
+
+    example = example_of(module, example_inputs)
+    leaves = pytree.tree_leaves((example.args, dict(example.kwargs)))
+    arrays = [_array(leaf) for leaf in leaves if hasattr(leaf, "detach")]
+    weights = {tensor.name for tensor in proto.graph.initializer}
+    names = [info.name for info in proto.graph.input if info.name not in weights]
+    return dict(zip(names, arrays, strict=True))
 
 
 def _array(tensor: Any) -> Array:

@@ -9,7 +9,18 @@ import typer
 from typer.core import TyperGroup
 
 import graphprune
-from graphprune.cli import backends, bench, demo, failures, inspect, prune, verify
+from graphprune.cli import (
+    backends,
+    bench,
+    build,
+    demo,
+    failures,
+    inspect,
+    latency,
+    passes,
+    prune,
+    verify,
+)
 
 
 class CommandLine(TyperGroup):
@@ -62,6 +73,9 @@ def _global(
 app.command("inspect")(inspect.inspect)
 app.command("prune", cls=prune.PruneCommand)(prune.prune)
 app.command("verify")(verify.verify)
-app.command("bench")(bench.bench)
+app.command("bench", cls=bench.BenchCommand)(bench.bench)
+app.command("build")(build.build)
+app.command("passes")(passes.passes)
+app.command("latency")(latency.latency)
 app.command("backends")(backends.backends)
 app.command("demo")(demo.demo)

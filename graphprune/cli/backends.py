@@ -43,7 +43,7 @@ def _row(backend: Backend) -> dict[str, str | None]:
         "backend": _described(backend),
         "name": backend.name,
         "why": why,
-        "fix": remedy(backend) if why else None,
+        "fix": remedy(backend, why) if why else None,
     }
 
 

@@ -1,12 +1,14 @@
-"""``graphprune bench``: how fast one model is, or which of two is faster."""
+"""``graphprune bench``: how fast one model is, or how much faster others are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from graphprune.cli import engines, files, options
 from graphprune.cli.progress import Stages
@@ -14,21 +16,65 @@ from graphprune.errors import BadData
 
 if TYPE_CHECKING:
     from graphprune.data import Feeds
+    from graphprune.measure.layers import LayerTime
     from graphprune.measure.models import Setting, Timing
     from graphprune.measure.paired import Comparison
+    from graphprune.report.latency import Measured
 
 _WARM_UP = 0.1
 """Share of the time that does not count."""
 
+_WATCHED = 0.3
+"""Share of the time that layers are watched for, after it."""
+
+
+class BenchCommand(TyperCommand):
+    """Reads ``--json OUT.json`` as what it says, beside the ``--json`` of all commands."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parses, with the file after ``--json`` as an option of its own."""
+        words: list[str] = []
+        for word in args:
+            if words[-1:] == ["--json"] and word.lower().endswith(".json"):
+                words[-1] = "--samples"
+            words.append(word)
+        return super().parse_args(ctx, words)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is measured, as it came from the command line."""
+
+    first: Path
+    others: tuple[Path, ...]
+    setting: Setting
+    seconds: float
+    seed: int
+    per_layer: bool
+
+    @property
+    def pairs(self) -> list[tuple[Path, ...]]:
+        """The first model with each of the others; alone where there are none."""
+        return [(self.first, other) for other in self.others] or [(self.first,)]
+
+
+First = Annotated[
+    Path, typer.Argument(metavar="A", help="An ONNX file, the baseline.", show_default=False)
+]
+Others = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[B]...", help="Files to compare with it, one by one.", show_default=False
+    ),
+]
+Seconds = Annotated[
+    float, typer.Option("--seconds", min=0.1, help="How long, for each pair and batch size.")
+]
+
 
 def bench(
-    a: Annotated[
-        Path, typer.Argument(metavar="A", help="An ONNX file, the baseline.", show_default=False)
-    ],
-    b: Annotated[
-        Path | None,
-        typer.Argument(metavar="[B]", help="A file to compare with it.", show_default=False),
-    ] = None,
+    a: First,
+    others: Others = None,
     backend: engines.BackendName = "onnxruntime",
     option: engines.Settings = None,
     fp16: engines.Half = False,
@@ -36,31 +82,35 @@ def bench(
     isolated: engines.IsolatedProcess = False,
     python: engines.Python = None,
     limit: engines.Limit = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long, for each batch size.")] = 10.0,
+    memory: engines.MemoryLimit = None,
+    seconds: Seconds = 10.0,
     threads: options.Threads = None,
     shape: options.Shapes = None,
     batch: engines.Batches = None,
+    transfers: engines.Transfers = False,
+    per_layer: engines.PerLayer = False,
     check: engines.Check = True,
     samples: engines.Samples = None,
+    plot: engines.Plot = None,
     seed: options.Seed = 0,
-    json: options.Json = False,
+    json: engines.JsonOrFile = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Time one model, or two in turns, on an engine, with random inputs.
+    """Time one model, or others against it in turns, on an engine, with random inputs.
 
     Two models run in short blocks in random order, and only ratios of neighbouring blocks count:
     so other work on the machine, or a clock that drifts, harms neither of them.
     """
-    from graphprune.measure.models import Setting
-
-    _check(verbose, quiet, samples)
-    engine = engines.backend(backend, option, isolated=isolated, python=python, limit=limit)
-    setting = Setting(engine, None, engines.precision(fp16, bf16), threads, check)
+    _check(verbose, quiet, samples, plot, others)
+    engine = engines.backend(backend, option, isolated, python, limit, memory)
+    setting = engines.setting(engine, fp16, bf16, threads, check, transfers)
+    request = _Request(a, tuple(others or ()), setting, seconds, seed, per_layer)
     feeds = list(_feeds(a, files.shapes(shape), engines.batches(batch), seed))
     with Stages(quiet=quiet or json, verbose=verbose) as stage:
-        found = [_measured(a, b, one, setting, seconds, seed, stage) for one in feeds]
-    _report(found, feeds, batch is not None, samples, json, quiet)
+        found = [_measured(request, pair, one, stage) for pair in request.pairs for one in feeds]
+    _write(found, samples, plot)
+    _report(found, batch is not None or len(request.others) > 1, json, quiet)
 
 
 def _feeds(
@@ -79,39 +129,55 @@ def _feeds(
         yield sample_feeds(model, engines.batched(specs, whole, size), seed)
 
 
-def _measured(
-    a: Path,
-    b: Path | None,
-    feeds: Feeds,
-    setting: Setting,
-    seconds: float,
-    seed: int,
-    stage: Stages,
-) -> Comparison | Timing:
+def _measured(request: _Request, pair: tuple[Path, ...], feeds: Feeds, stage: Stages) -> Measured:
     """Times one model, or two, at one batch size."""
+    from graphprune.inspection import inspect
+    from graphprune.report.latency import Measured
+
+    _check_inputs(pair)
+    shapes = {name: array.shape for name, array in feeds.items()}
+    stage("counting MACs")
+    macs = tuple(inspect(path, shapes=shapes).cost_model.full.macs for path in pair)
+    found = _timed(request, pair, feeds, stage)
+    layers = _layers(request, pair, feeds, stage) if request.per_layer else ()
+    return Measured(found, shapes, tuple(path.name for path in pair), macs, layers)
+
+
+def _timed(
+    request: _Request, pair: tuple[Path, ...], feeds: Feeds, stage: Stages
+) -> Comparison | Timing:
     from graphprune.measure import models
     from graphprune.measure.paired import Pairing
 
-    if b is None:
+    setting, seconds = request.setting, request.seconds
+    if len(pair) == 1:
         stage("building, checking and timing")
         kept = seconds * (1 - _WARM_UP)
-        return models.alone(a, feeds, setting, seconds=kept, warmup=seconds * _WARM_UP)
-    _check_inputs(a, b)
+        return models.alone(*pair, feeds, setting, seconds=kept, warmup=seconds * _WARM_UP)
     stage("building, checking and timing in turns")
     return models.compare(
-        a,
-        b,
+        *pair,
         backend=setting.backend,
         feeds=feeds,
         precision=setting.precision,
         threads=setting.threads,
         check=setting.check,
-        options=Pairing(seconds=seconds, seed=seed),
+        transfers=setting.transfers,
+        options=Pairing(seconds=seconds, seed=request.seed),
         progress=stage.share,
     )
 
 
-def _check_inputs(a: Path, b: Path) -> None:
+def _layers(
+    request: _Request, pair: tuple[Path, ...], feeds: Feeds, stage: Stages
+) -> tuple[LayerTime, ...]:
+    from graphprune.measure.layers import per_layer
+
+    stage("watching layers")
+    return per_layer(pair, feeds, request.setting, seconds=_WATCHED * request.seconds)
+
+
+def _check_inputs(pair: tuple[Path, ...]) -> None:
     """Refuses two models that cannot take the same inputs.
 
     Raises:
@@ -119,51 +185,54 @@ def _check_inputs(a: Path, b: Path) -> None:
     """
     from graphprune.frontends.onnx import load
 
-    specs = [files.input_specs(load(path)) for path in (a, b)]
+    specs = [files.input_specs(load(path)) for path in pair]
     named = [{spec.name: spec.dtype for spec in side} for side in specs]
-    if named[0] != named[1]:
+    if any(side != named[0] for side in named):
         raise BadData(
             "the models take different inputs, so they cannot be compared",
             why=" against ".join("; ".join(map(str, side)) or "none" for side in specs),
         )
 
 
-def _report(
-    found: list[Comparison | Timing],
-    feeds: list[Feeds],
-    swept: bool,
-    samples: Path | None,
-    json: bool,
-    quiet: bool,
-) -> None:
-    """Prints the results, and writes them with all samples where asked to."""
+def _write(found: Sequence[Measured], samples: Path | None, plot: Path | None) -> None:
+    """Writes the results with all samples, and the plot, where asked to."""
+    if samples is not None:
+        from graphprune.report import documents, latency
+
+        whole = [latency.document(one, samples=True) for one in found]
+        try:
+            samples.write_text(documents.dumped({"results": whole}) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise BadData(
+                "the samples cannot be written", where=str(samples), why=error.strerror
+            ) from error
+    if plot is not None:
+        from graphprune.report import charts, figures
+
+        figures.write(charts.speedups(found), plot)
+
+
+def _report(found: Sequence[Measured], swept: bool, json: bool, quiet: bool) -> None:
+    """Prints the results."""
     from graphprune.report import documents, latency, tables
 
-    sizes = [{name: list(array.shape) for name, array in one.items()} for one in feeds]
-    if samples is not None:
-        whole = [
-            {**latency.document(one, shapes), "samples": one.samples}
-            for one, shapes in zip(found, sizes, strict=True)
-        ]
-        _write(samples, documents.dumped({"results": whole}))
     if json:
-        each: list[Any] = [latency.document(*pair) for pair in zip(found, sizes, strict=True)]
+        each: list[Any] = [latency.document(one) for one in found]
         typer.echo(documents.dumped({"results": each} if swept else each[0]))
     elif not quiet:
-        latency.show(tables.console(), found, sizes)
+        latency.show(tables.console(), found)
 
 
-def _check(verbose: bool, quiet: bool, path: Path | None) -> None:
+def _check(
+    verbose: bool, quiet: bool, samples: Path | None, plot: Path | None, others: Any
+) -> None:
     """Refuses, before anything is measured, what would fail or contradict itself afterwards."""
     options.check_loudness(verbose, quiet)
-    if path is not None and not path.parent.is_dir():
-        raise BadData("the samples cannot be written: there is no such folder", where=str(path))
+    if samples is not None and not samples.parent.is_dir():
+        raise BadData("the samples cannot be written: there is no such folder", where=str(samples))
+    if plot is not None:
+        from graphprune.report import figures
 
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadData("the samples cannot be written", where=str(path), why=error.strerror) from (
-            error
-        )
+        figures.check(plot)
+        if not others:
+            raise BadData("a plot shows one model against another", fix="give two models")

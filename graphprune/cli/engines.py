@@ -12,7 +12,9 @@ from graphprune.errors import BackendUnavailable, BadData
 
 if TYPE_CHECKING:
     from graphprune.backends.base import Backend, Precision
+    from graphprune.backends.isolated import Isolated
     from graphprune.data import InputSpec
+    from graphprune.measure.models import Setting
 
 _ENGINE = "Engine"
 
@@ -62,6 +64,48 @@ Limit = Annotated[
         help="What an isolated engine may take to build, and for one run; 600 and 60 if not given.",
     ),
 ]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-limit",
+        metavar="BYTES",
+        rich_help_panel=_ENGINE,
+        help="Address space an isolated engine may have: 4GiB. On Linux.",
+    ),
+]
+Transfers = Annotated[
+    bool,
+    typer.Option(
+        "--with-transfers",
+        help="Time whole calls, inputs to the device and outputs back included.",
+    ),
+]
+PerLayer = Annotated[
+    bool, typer.Option("--per-layer", help="Watch single layers as well, before and after.")
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot",
+        metavar="OUT.png|OUT.svg",
+        help="Draw speed-ups against MACs or batch sizes, and layers. Needs graphprune\\[plot].",
+    ),
+]
+Staircase = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot",
+        metavar="OUT.png|OUT.svg",
+        help="Draw time against width. Needs graphprune\\[plot].",
+    ),
+]
+JsonOrFile = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one JSON document on stdout, errors too; with OUT.json after it, as --samples.",
+    ),
+]
 Batches = Annotated[
     str | None,
     typer.Option("--batch", metavar="1,8,64", help="Measure at each of these batch sizes."),
@@ -86,10 +130,10 @@ Samples = Annotated[
 def backend(
     name: str,
     settings: list[str] | None = None,
-    *,
     isolated: bool = False,
     python: Path | None = None,
     limit: float | None = None,
+    memory: str | None = None,
 ) -> Backend:
     """The engine that the options name.
 
@@ -99,30 +143,63 @@ def backend(
         isolated: Whether it is to have processes of its own.
         python: The interpreter of these; implies them.
         limit: Seconds for a build and for a run in them.
+        memory: Bytes of address space that each may have, such as ``4GiB``.
 
     Raises:
         BackendUnavailable: It cannot be used here.
-        BadData: It has no such option, or a limit is given without a process to end.
+        BadData: It has no such option, or a limit is given without a process to limit.
     """
-    from graphprune.backends.base import get, make, missing
+    from graphprune.backends.base import get, make
     from graphprune.backends.isolated import Isolated
 
-    isolated = isolated or python is not None
-    if limit is not None and not isolated:
-        raise BadData("only an engine in a process of its own can be ended", fix="add --isolated")
-    chosen = _settings(make(name), settings or [])
-    if not isolated:
-        return get(name, **chosen)
-    limits = {"build_limit": limit, "run_limit": limit} if limit is not None else {}
-    made = Isolated(make(name, **chosen), python=str(python) if python else None, **limits)
+    kind, interpreter = make(name), str(python) if python else None
+    chosen, room = _settings(kind, settings or []), _bytes(memory)
+    if getattr(kind, "isolates", False):
+        # Its engines have processes of their own in any case, and limits of their own.
+        own = {"python": interpreter, "build_limit": limit, "memory_limit": room}
+        return get(name, **chosen, **{key: value for key, value in own.items() if value})
+    if isolated or python is not None:
+        limits: dict[str, Any] = {"build_limit": limit, "run_limit": limit} if limit else {}
+        made = make(name, **chosen)
+        return _isolated(Isolated(made, interpreter, **limits, memory_limit=room))
+    for given, word in ((limit, "ended"), (memory, "limited")):
+        if given is not None:
+            what = f"only an engine in a process of its own can be {word}"
+            raise BadData(what, fix="add --isolated")
+    return get(name, **chosen)
+
+
+def _isolated(made: Isolated) -> Isolated:
+    """Refuses a backend that its process cannot use."""
+    from graphprune.backends.base import missing
+
     reason = made.available()
     if reason is not None:
         raise BackendUnavailable(
-            f"backend {name!r} cannot be used in that process",
+            f"backend {made.backend.name!r} cannot be used in that process",
             why=reason,
             fix=missing(made, reason).fix,
         )
     return made
+
+
+def _bytes(text: str | None) -> int | None:
+    """Reads ``--memory-limit``.
+
+    Raises:
+        BadData: It is no number of bytes.
+    """
+    from graphprune.budget import parse_amount
+
+    if text is None:
+        return None
+    try:
+        amount = parse_amount(text)
+    except BadData as error:
+        raise BadData(f"'{text}' is no number of bytes", where="--memory-limit") from error
+    if amount <= 1:
+        raise BadData(f"'{text}' is no number of bytes", where="--memory-limit", fix="write 4GiB")
+    return int(amount)
 
 
 def _settings(made: Any, texts: list[str]) -> dict[str, Any]:
@@ -139,6 +216,32 @@ def _settings(made: Any, texts: list[str]) -> dict[str, Any]:
             )
         found[key] = {"true": True, "false": False}.get(value, value)
     return found
+
+
+def setting(
+    made: Backend,
+    half: bool,
+    brain: bool,
+    threads: int | None,
+    check: bool,
+    transfers: bool = False,
+) -> Setting:
+    """What models are built for, and how they are timed.
+
+    Args:
+        made: The engine.
+        half: Whether ``--fp16`` was given.
+        brain: Whether ``--bf16`` was given.
+        threads: Threads within one operation.
+        check: Whether outputs are compared first.
+        transfers: Whether whole calls are timed.
+
+    Raises:
+        BadData: Both precisions were given.
+    """
+    from graphprune.measure.models import Setting
+
+    return Setting(made, None, precision(half, brain), threads, check, transfers)
 
 
 def precision(half: bool, brain: bool) -> Precision:

@@ -16,6 +16,7 @@ from graphprune.cli.progress import Stages
 from graphprune.errors import BackendError, BackendUnavailable, BadData, GraphpruneError
 
 if TYPE_CHECKING:
+    from graphprune.building import Built
     from graphprune.measure.paired import Comparison
     from graphprune.report.outcome import Outcome
     from graphprune.result import Result
@@ -24,7 +25,7 @@ NOT_EQUIVALENT = 1
 
 
 class PruneCommand(TyperCommand):
-    """Names the criteria and policies in its help; to import them is left until it is read."""
+    """Names methods and passes in its help; to import them is left until it is read."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Fills in the names before the help is written."""
@@ -42,8 +43,10 @@ def prune(
     params: options.Params = None,
     memory: options.Memory = None,
     channels: options.Channels = None,
+    method: options.Method = None,
     criterion: options.Criterion = None,
     allocation: options.Allocation = None,
+    selection: options.Selection = None,
     round_to: options.RoundTo = None,
     keep: options.Keep = None,
     exact: options.Exact = False,
@@ -54,6 +57,7 @@ def prune(
     shape: options.Shapes = None,
     bench: options.Bench = None,
     bench_seconds: options.BenchSeconds = 3.0,
+    export: options.Export = None,
     overwrite: options.Overwrite = False,
     seed: options.Seed = 0,
     json: options.Json = False,
@@ -63,15 +67,15 @@ def prune(
     """Narrow a model to a budget, prove the result, write it and time it."""
     options.check_loudness(verbose, quiet)
     wanted = {"macs": macs, "params": params, "memory": memory, "channels": channels}
-    chosen: dict[str, Any] = {"criterion": criterion, "allocation": allocation}
-    chosen |= {"round_to": round_to, "keep": keep or None, "exact": exact or None}
+    chosen: dict[str, Any] = dict(method=method, criterion=criterion, allocation=allocation)
+    chosen |= dict(selection=selection, round_to=round_to, keep=keep or None, exact=exact or None)
     _check(wanted, chosen, plan, data, run, bench)
     _check_files(model, output, overwrite)
     seconds = bench_seconds if bench is not False and run else 0.0
     with Stages(quiet=quiet, verbose=verbose) as stage:
         decide = _Decision(wanted, chosen, plan, data, run, files.shapes(shape), seed)
         outcome = _write(decide.result(model, stage), model, output, unproven, seconds, stage)
-    _report(outcome, json, verbose, quiet)
+    _report(outcome, export, json, verbose, quiet)
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,21 @@ def _timed(
     )
 
 
-def _report(outcome: Outcome, json: bool, verbose: bool, quiet: bool) -> None:
+def _exported(outcome: Outcome, spec: str | None) -> Built | None:
+    """Builds an engine beside a proven model, where one was asked for."""
+    if spec is None or outcome.output is None or not outcome.result.proof.ok:
+        return None
+    from graphprune.backends.base import get
+    from graphprune.building import build_engine
+
+    name, _, precision = spec.partition(":")
+    how: dict[str, Any] = {"precision": precision or "fp32", "seed": outcome.result.plan.seed}
+    shapes = outcome.result.inspection.lowered.inputs
+    target = outcome.output.with_suffix(".engine")
+    return build_engine(outcome.output, target, get(name), shapes=shapes, **how)
+
+
+def _report(outcome: Outcome, export: str | None, json: bool, verbose: bool, quiet: bool) -> None:
     """Prints the outcome.
 
     Raises:
@@ -217,6 +235,7 @@ def _report(outcome: Outcome, json: bool, verbose: bool, quiet: bool) -> None:
     from graphprune.result import not_equivalent, plan_path
 
     result, output = outcome.result, outcome.output
+    built = _exported(outcome, export)
     if json:
         from graphprune.report import documents
 
@@ -225,6 +244,7 @@ def _report(outcome: Outcome, json: bool, verbose: bool, quiet: bool) -> None:
             "plan": str(plan_path(output)) if output else None,
             **documents.result_document(result, outcome.sizes),
             "latency": outcome.timing.to_dict() if outcome.timing else None,
+            **({"engine": built.to_dict()} if built else {}),
         }
         typer.echo(documents.dumped(document))
     elif not quiet:
@@ -232,6 +252,8 @@ def _report(outcome: Outcome, json: bool, verbose: bool, quiet: bool) -> None:
         from graphprune.report.tables import console
 
         report.show(console(), outcome, verbose=verbose)
+        if built:
+            typer.echo(f"wrote {built.path}: {built.conditions}")
     if not result.proof.ok:
         if not json:
             typer.echo(str(not_equivalent(result.proof)), err=True)

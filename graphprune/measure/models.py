@@ -15,7 +15,8 @@ from graphprune.backends.base import Backend, Conditions, Engine, Precision, get
 from graphprune.data import Feeds, InputSpec, random_feeds
 from graphprune.frontends.onnx import load, lower
 from graphprune.ir.graph import Shape
-from graphprune.measure import agreement
+from graphprune.measure import agreement, machine
+from graphprune.measure.machine import Readings
 from graphprune.measure.paired import Comparison, Pairing, compare_engines
 from graphprune.measure.timing import Latency
 
@@ -33,6 +34,7 @@ class Setting:
         precision: Of the arithmetic.
         threads: Threads within one operation; None leaves the choice to the engine.
         check: Compare outputs with those of onnxruntime without optimisation first.
+        transfers: Time the moving of inputs and outputs to and from the device as well.
     """
 
     backend: Backend
@@ -40,6 +42,7 @@ class Setting:
     precision: Precision = "fp32"
     threads: int | None = None
     check: bool = True
+    transfers: bool = False
 
     def build(self, model: Any, feeds: Feeds) -> Engine:
         """Builds an engine for the shapes of these inputs."""
@@ -60,12 +63,16 @@ class Timing:
         conditions: What they ran on.
         error: Largest relative error of an output, where it was compared; see `agreement`.
         samples: Duration of every call, in seconds.
+        readings: The machine, its clocks and temperatures.
+        transfers: Whether inputs and outputs were moved to and from the device in every call.
     """
 
     latency: Latency
     conditions: Conditions
     error: float | None
     samples: list[float]
+    readings: Readings | None = None
+    transfers: bool = False
 
 
 def sample_feeds(model: Model, shapes: Mapping[str, Shape] | None = None, seed: int = 0) -> Feeds:
@@ -96,6 +103,7 @@ def compare(
     threads: int | None = None,
     options: Pairing | None = None,
     check: bool = True,
+    transfers: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> Comparison:
     """Time model ``b`` against model ``a``, in turns; each is what the backend takes.
@@ -110,21 +118,37 @@ def compare(
         threads: Threads within one operation; None leaves the choice to the engine.
         options: Durations, tolerance, seed.
         check: Compare outputs first, with onnxruntime unoptimised or PyTorch in float32.
+        transfers: Time the moving of inputs and outputs to and from the device as well.
         progress: Called with the fraction of the time that is spent.
 
     Raises:
         BackendUnavailable: The engine is not installed.
         BackendError: It refuses a model, a model refuses the inputs, or an output is wrong.
     """
-    engine = get(backend) if isinstance(backend, str) else backend
-    setting = Setting(engine, shapes, precision, threads, check)
+    made = get(backend) if isinstance(backend, str) else backend
+    setting = Setting(made, shapes, precision, threads, check, transfers)
     inputs = feeds if feeds is not None else _feeds(setting, a)
+    return _in_turns(a, b, inputs, setting, options, progress)
+
+
+def _in_turns(
+    a: Any,
+    b: Any,
+    feeds: Feeds,
+    setting: Setting,
+    options: Pairing | None,
+    progress: Callable[[float], None] | None,
+) -> Comparison:
+    """Builds both models, the baseline twice, and times them in turns."""
     with ExitStack() as stack:
-        built = (stack.enter_context(closing(setting.build(one, inputs))) for one in (a, b, a))
+        built = (stack.enter_context(closing(setting.build(one, feeds))) for one in (a, b, a))
         first, second, again = built
-        error = _checked((first, second), (a, b), inputs, setting)
-        found = compare_engines(first, second, inputs, options, again=again, progress=progress)
-    return replace(found, conditions=first.conditions, error=error)
+        error = _checked((first, second), (a, b), feeds, setting)
+        whole = setting.transfers
+        found = compare_engines(
+            first, second, feeds, options, again=again, transfers=whole, progress=progress
+        )
+    return replace(found, error=error)
 
 
 def alone(
@@ -145,8 +169,13 @@ def alone(
     """
     with closing(setting.build(model, feeds)) as engine:
         error = _checked([engine], [model], feeds, setting)
-        samples = engine.time(feeds, seconds=seconds, warmup=warmup)
-        return Timing(Latency.of(samples), engine.conditions, error, samples)
+        whole = setting.transfers
+        timer = engine.timer_with_transfers(feeds) if whole else engine.timer(feeds)
+        before = machine.read()
+        timer(warmup)
+        samples = timer(seconds)
+        readings = Readings(machine.describe(), before, machine.read())
+        return Timing(Latency.of(samples), engine.conditions, error, samples, readings, whole)
 
 
 def _feeds(setting: Setting, model: Any) -> Feeds:

@@ -14,7 +14,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ import numpy as np
 from graphprune.backends.base import Conditions, Engine
 from graphprune.backends.clock import Call, Clock, Timer, time_block
 from graphprune.data import Array
+from graphprune.measure import machine
+from graphprune.measure.machine import Readings
 from graphprune.measure.ratio import Floats, Verdict, drift, estimate, noise_within, verdict
 from graphprune.measure.timing import Latency
 
@@ -83,6 +85,8 @@ class Comparison:
         samples: The duration of every call, by contestant and block.
         conditions: What both ran on, where engines were timed.
         error: Largest relative error of an output, where outputs were compared first.
+        readings: The machine, its clocks and temperatures, where engines were timed.
+        transfers: Whether inputs and outputs were moved to and from the device in every call.
     """
 
     speedup: float
@@ -99,6 +103,8 @@ class Comparison:
     samples: Blocks = field(default_factory=dict, repr=False)
     conditions: Conditions | None = None
     error: float | None = None
+    readings: Readings | None = None
+    transfers: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all fields but the samples, ready for JSON."""
@@ -106,7 +112,8 @@ class Comparison:
         del plain["samples"]
         conditions = self.conditions.to_dict() if self.conditions else None
         sides = {"a": self.a.to_dict(), "b": self.b.to_dict()}
-        return {**plain, **sides, "conditions": conditions}
+        readings = self.readings.to_dict() if self.readings else None
+        return {**plain, **sides, "conditions": conditions, "readings": readings}
 
     def sentence(self) -> str:
         """Says the result in one line."""
@@ -138,6 +145,12 @@ class Comparison:
             text += f"; it drifted: A became {abs(self.drift):.0%} {slower}"
         if self.verdict == "inconclusive":
             text += f"; interval {self.low:.2f} to {self.high:.2f}"
+        if self.readings and self.readings.crowded:
+            text += (
+                f"; other work shares the cores (load {self.readings.before.load:.1f} on "
+                f"{self.readings.machine.cores}): short calls are interrupted less often, which "
+                "favours the faster model"
+            )
         if self.verdict == "inconclusive" or word == "noisy" or drifted:
             text += "; measure for longer, or on an idle machine"
         return text
@@ -173,6 +186,7 @@ def compare_engines(
     options: Pairing | None = None,
     *,
     again: Engine | None = None,
+    transfers: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> Comparison:
     """Times engine B against engine A on the same inputs.
@@ -183,13 +197,18 @@ def compare_engines(
         feeds: One array an input. Zeros can run faster than data: see `random_feeds`.
         options: Durations, tolerance, seed.
         again: A second build of A, to measure how far two equal things come out from another.
+        transfers: Move inputs and outputs to and from the device in every call.
         progress: Called after every round with the fraction of the budget that is spent.
 
     Raises:
         BackendError: An engine fails on the inputs.
     """
-    timers = [engine.timer(feeds) for engine in (a, b, again) if engine is not None]
-    return compare_timers(*timers, options=options, progress=progress)
+    built = [engine for engine in (a, b, again) if engine is not None]
+    timers = [one.timer_with_transfers(feeds) if transfers else one.timer(feeds) for one in built]
+    before = machine.read()
+    found = compare_timers(*timers, options=options, progress=progress)
+    readings = Readings(machine.describe(), before, machine.read())
+    return replace(found, conditions=a.conditions, readings=readings, transfers=transfers)
 
 
 def compare_timers(

@@ -31,9 +31,13 @@ def guarantees_table(guarantees: Sequence[Guarantee], groups: Sequence[PlannedGr
 
 
 def guarantee_lines(guarantees: Sequence[Guarantee]) -> Iterator[str]:
-    """What the numbers mean; each sentence once.
+    """What the numbers mean; each sentence once, with its groups where there are several.
 
     Args:
         guarantees: What the allocation gave.
     """
-    yield from dict.fromkeys(found.meaning for found in guarantees)
+    groups: dict[str, list[str]] = {}
+    for found in guarantees:
+        groups.setdefault(found.meaning, []).append(found.group)
+    for meaning, names in groups.items():
+        yield meaning if len(groups) == 1 else f"{', '.join(names)}: {meaning}"

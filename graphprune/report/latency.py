@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
+from graphprune.measure.latency_table import LatencyTable
+from graphprune.measure.layers import LayerTime
 from graphprune.measure.models import Timing
 from graphprune.measure.paired import Comparison
 from graphprune.measure.timing import Latency
-from graphprune.report.numbers import duration, human
+from graphprune.report.numbers import duration, human, shortened
+from graphprune.report.tables import plain_table
+
+_LONGEST_NAME = 60
 
 
 def cells(found: Comparison) -> tuple[str, str, str]:
@@ -33,50 +40,133 @@ def lines(found: Comparison) -> tuple[str, str]:
     )
 
 
-def document(found: Comparison | Timing, inputs: dict[str, list[int]]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Measured:
+    """One model, or a pair, measured at one size of its inputs.
+
+    Attributes:
+        found: The measurement.
+        inputs: Shapes of the inputs, by name.
+        models: Names of the models: their files, without folders.
+        macs: Multiply-accumulates of a call of each of them.
+        layers: What single layers take, where that was asked for.
+    """
+
+    found: Comparison | Timing
+    inputs: Mapping[str, Sequence[int]]
+    models: tuple[str, ...]
+    macs: tuple[int, ...]
+    layers: tuple[LayerTime, ...] = ()
+
+    @property
+    def batch(self) -> int:
+        """Samples a call: the first size of the first input that has one."""
+        return next((shape[0] for shape in self.inputs.values() if shape), 1)
+
+
+def document(one: Measured, *, samples: bool = False) -> dict[str, Any]:
     """A measurement, ready for JSON.
 
     Args:
-        found: The measurement.
-        inputs: Shapes of the inputs, by name.
+        one: The measurement.
+        samples: With the duration of every call.
     """
-    batch = _batch(inputs)
+    found, batch = one.found, one.batch
+    common = {"inputs": one.inputs, "models": list(one.models), "macs": list(one.macs)}
+    if one.layers:
+        common["layers"] = [layer.to_dict() for layer in one.layers]
+    if samples:
+        common["samples"] = found.samples
     if isinstance(found, Comparison):
         rates = {"a": found.a.throughput(batch), "b": found.b.throughput(batch)}
-        return {**found.to_dict(), "throughput": rates, "inputs": inputs}
+        return {**found.to_dict(), "throughput": rates, **common}
     return {
         "latency": found.latency.to_dict(),
         "throughput": found.latency.throughput(batch),
         "conditions": found.conditions.to_dict(),
         "error": found.error,
-        "inputs": inputs,
+        "transfers": found.transfers,
+        "readings": found.readings.to_dict() if found.readings else None,
+        **common,
     }
 
 
-def show(
-    console: Console,
-    found: Sequence[Comparison | Timing],
-    inputs: Sequence[dict[str, list[int]]],
-) -> None:
+def show(console: Console, found: Sequence[Measured]) -> None:
     """Prints measurements, one after the other.
 
     Args:
         console: Where to.
-        found: The measurements, of one model or pair at several batch sizes.
-        inputs: Shapes of the inputs of each.
+        found: The measurements, of models or pairs at several batch sizes.
     """
-    for one, shapes in zip(found, inputs, strict=True):
-        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        conditions = f"on {one.conditions}, " if one.conditions else ""
-        console.print(f"{conditions}random inputs: {listed}", soft_wrap=True)
-        if isinstance(one, Comparison):
-            for name, side in (("A", one.a), ("B", one.b)):
-                console.print(f"{name}  {_line(side, _batch(shapes))}", soft_wrap=True)
-            console.print(f"B is {one.sentence()}", soft_wrap=True)
-            console.print(one.noise_sentence(), soft_wrap=True)
-        else:
-            console.print(_line(one.latency, _batch(shapes)), soft_wrap=True)
-        console.print(_checked(one.error))
+    readings = found[0].found.readings if found else None
+    if readings:
+        console.print(f"{readings.machine}; {readings.before}", soft_wrap=True)
+    for one in found:
+        for line in _lines(one):
+            console.print(line, soft_wrap=True)
+        if one.layers:
+            console.print(_layers(one.layers))
+
+
+def show_widths(console: Console, found: LatencyTable) -> None:
+    """Prints a latency table.
+
+    Args:
+        console: Where to.
+        found: What was measured.
+    """
+    subject = found.subject
+    part = "the whole model" if subject.whole else "the operations on its channels"
+    console.print(f"{found.machine}; on {subject.conditions}", soft_wrap=True)
+    console.print(f"{subject.group}, {part}: {', '.join(subject.members)}", soft_wrap=True)
+    table = plain_table()
+    for name in ("width", "time", "95% interval", "of full width", "95% interval", "rounds"):
+        table.add_column(name, justify="right")
+    for point in found.points:
+        span = f"{duration(point.low)} to {duration(point.high)}"
+        share = f"{point.ratio_low:.3f} to {point.ratio_high:.3f}"
+        times = (duration(point.seconds), span, f"{point.ratio:.3f}", share)
+        table.add_row(str(point.width), *times, str(point.rounds))
+    console.print(table)
+    for readings in found.readings:
+        console.print(str(readings), soft_wrap=True)
+
+
+def _lines(one: Measured) -> Iterator[str]:
+    found = one.found
+    listed = ", ".join(f"{name} {list(shape)}" for name, shape in one.inputs.items())
+    moved = "with transfers, " if found.transfers else ""
+    conditions = f"on {found.conditions}, " if found.conditions else ""
+    yield f"{conditions}{moved}random inputs: {listed}"
+    sides = (found.a, found.b) if isinstance(found, Comparison) else (found.latency,)
+    for letter, name, macs, side in zip("AB", one.models, one.macs, sides, strict=False):
+        yield f"{letter}  {name}, {human(macs)} MACs"
+        yield f"   {_line(side, one.batch)}"
+    if isinstance(found, Comparison):
+        ratio = f", {one.macs[0] / one.macs[1]:.2f} times fewer MACs" if all(one.macs) else ""
+        yield f"B is {found.sentence()}{ratio}"
+        yield found.noise_sentence()
+    yield _checked(found.error)
+    if found.readings:
+        yield f"when all was timed: {found.readings.after}"
+
+
+def _layers(layers: Sequence[LayerTime]) -> Table:
+    """One line a layer."""
+    table = plain_table()
+    table.add_column("layer")
+    compared = any(layer.after is not None for layer in layers)
+    for name in ("before", "after", "ratio") if compared else ("time",):
+        table.add_column(name, justify="right")
+    for layer in layers:
+        times = [layer.before, layer.after] if compared else [layer.before]
+        cells = ["" if time is None else duration(time) for time in times]
+        if compared:
+            cells.append(
+                f"{layer.before / layer.after:.2f}" if layer.before and layer.after else ""
+            )
+        table.add_row(shortened(layer.name, _LONGEST_NAME), *cells)
+    return table
 
 
 def _line(side: Latency, batch: int) -> str:
@@ -90,8 +180,3 @@ def _checked(error: float | None) -> str:
     if error is None:
         return "outputs were not compared"
     return f"outputs agree with onnxruntime without optimisation: relative error {error:.1e}"
-
-
-def _batch(inputs: dict[str, list[int]]) -> int:
-    """Samples a call: the first size of the first input that has one."""
-    return next((shape[0] for shape in inputs.values() if shape), 1)

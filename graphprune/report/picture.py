@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from graphprune.errors import BackendUnavailable, BadData, GraphpruneError, PlanMismatch
+from graphprune.errors import BadData, PlanMismatch
 from graphprune.inspection import Inspection
+from graphprune.report import figures
 from graphprune.report.layers import WeightLayer, weight_layers
 from graphprune.report.numbers import human, shortened
 
-KINDS = (".png", ".svg")
 _LONGEST_NAME = 36
 
 # Told apart by the colour-blind as well; coupled groups take them in turns.
@@ -100,44 +100,16 @@ def draw(inspection: Inspection[Any], before: Mapping[str, int], target: Path) -
         BadData: The file's ending is none of these, or there is nothing to draw.
         GraphpruneError: The file cannot be written.
     """
-    if target.suffix.lower() not in KINDS:
-        raise BadData(
-            f"a picture cannot be written as '{target.suffix or target.name}'",
-            where=str(target),
-            fix=f"end the name with {' or '.join(KINDS)}",
-        )
+    figures.check(target)
     found = bars(inspection, before)
     if not found:
         raise BadData("the model has no layers with weights to draw")
-    figure = _figure(inspection, found, bool(before))
-    try:
-        # No date, so that equal models give equal files.
-        metadata = {"Date": None} if target.suffix.lower() == ".svg" else {}
-        figure.savefig(target, dpi=110, metadata=metadata)
-    except OSError as error:
-        raise GraphpruneError(
-            "the picture cannot be written", where=str(target), why=error.strerror or str(error)
-        ) from error
-
-
-def _matplotlib() -> Any:
-    try:
-        from matplotlib import figure, rcParams
-    except ImportError as error:
-        raise BackendUnavailable(
-            "pictures are drawn with matplotlib, which is not installed",
-            why=str(error),
-            fix="pip install 'graphprune[plot]'",
-        ) from error
-    rcParams["svg.hashsalt"] = "graphprune"
-    rcParams["svg.fonttype"] = "none"
-    rcParams["hatch.linewidth"] = 0.6
-    return figure
+    figures.write(_figure(inspection, found, bool(before)), target)
 
 
 def _figure(inspection: Inspection[Any], found: Sequence[Bar], pruned: bool) -> Any:
     """Names, rails that join what is coupled, widths, and shares of the MACs."""
-    module = _matplotlib()
+    module = figures.matplotlib()
     tall = _ROW_INCHES * len(found) + _MARGIN_INCHES
     figure = module.Figure(figsize=(_INCHES_WIDE, tall), facecolor="white")
     colours, lanes = _colours(found), _lanes(found)

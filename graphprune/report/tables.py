@@ -55,7 +55,7 @@ def groups_table(inspection: Inspection[Any], width: int) -> Table:
     coupling, names = inspection.coupling, labels(inspection.coupling)
     shares = macs_shares(inspection.cost_model)
     has_rows = any(group.rows > 1 for group in coupling)
-    table = _plain_table()
+    table = plain_table()
     table.add_column("group")
     table.add_column("width", justify="right")
     if has_rows:
@@ -74,7 +74,8 @@ def groups_table(inspection: Inspection[Any], width: int) -> Table:
     return table
 
 
-def _plain_table() -> Table:
+def plain_table() -> Table:
+    """An empty table without lines, as all are printed."""
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=False)
 
 
@@ -179,7 +180,7 @@ def cost_table(
         sizes: Bytes of both files, where both are files.
         latency: Cells of the line on measured latency: before, after, verdict.
     """
-    table = _plain_table()
+    table = plain_table()
     table.add_column("")
     for heading in ("before", "after", "change"):
         table.add_column(heading, justify="right")
@@ -199,7 +200,7 @@ def cost_table(
 
 def widths_table(groups: Sequence[PlannedGroup]) -> Table:
     """Every group's width before and after."""
-    table = _plain_table()
+    table = plain_table()
     table.add_column("group")
     for heading in ("width", "kept", "change"):
         table.add_column(heading, justify="right")

@@ -122,7 +122,3 @@ def test_variants_are_all_backends_and_their_devices() -> None:
         "cuda",
         "tensorrt",
     ]
-
-
-def test_cores_are_those_the_process_may_use() -> None:
-    assert base.cores() >= 1

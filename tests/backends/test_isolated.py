@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,19 @@ from graphprune.errors import BackendError, BackendUnavailable
 from tests.backends.test_onnxruntime import linear, ones
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ends process groups by signals")
+
+
+def wide(size: int) -> onnx.ModelProto:
+    """Returns one number repeated that often: 4 bytes each."""
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Expand", ["x", "size"], ["y"])],
+        "wide",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [size])],
+        [onnx.numpy_helper.from_array(np.array([size], np.int64), "size")],
+    )
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
 def test_it_does_what_the_engine_does(tmp_path: Path) -> None:
@@ -43,6 +57,8 @@ def test_times_are_taken_in_the_process() -> None:
         # So small a model takes less than a message through a pipe.
         assert len(durations) > 50
         assert engine.profile(ones(2), seconds=0.01)
+        whole = engine.timer_with_transfers(ones(2))(0.05)
+        assert len(whole) > 50
 
 
 def test_errors_are_those_of_the_engine() -> None:
@@ -103,3 +119,26 @@ def test_options_that_are_no_plain_values_are_refused() -> None:
     weights = {"w": np.ones((2, 4), np.float32)}
     with pytest.raises(BackendError, match="this onnxruntime backend cannot be isolated"):
         Isolated(OnnxRuntime(weights=weights)).build(linear())
+
+
+def test_engines_are_saved_and_loaded_there(tmp_path: Path) -> None:
+    path = tmp_path / "linear.engine"
+    isolated = Isolated(OnnxRuntime())
+    with closing(isolated.build(linear(), threads=1)) as engine:
+        engine.save(path)
+    with closing(isolated.load(path, model=linear(), threads=1)) as engine:
+        assert engine.run(ones())["y"].tolist() == [[4, 4]]
+    with pytest.raises(BackendError, match="the saved engine cannot be used") as caught:
+        isolated.load(path, model=linear(("Gemm", "Relu")))
+    assert caught.value.why == "it was built from another model"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are Linux's")
+def test_an_engine_that_wants_too_much_memory_is_an_error_and_the_caller_lives_on() -> None:
+    limited = Isolated(OnnxRuntime(), memory_limit=2**31)
+    with closing(limited.build(wide(2**29), threads=1)) as engine:
+        with pytest.raises(BackendError, match="cannot run the model") as caught:
+            engine.run({"x": np.ones(1, np.float32)})
+        assert "the process may have 2,048 MiB" in str(caught.value.fix)
+    with closing(limited.build(linear(), threads=1)) as engine:
+        assert engine.run(ones())["y"].tolist() == [[4, 4]]

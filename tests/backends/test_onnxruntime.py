@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from graphprune.backends import base
+from graphprune.backends import base, cache, processor
 from graphprune.backends.onnxruntime import OnnxRuntime, Optimization
 from graphprune.data import Array, InputSpec, random_feeds
 from graphprune.errors import BackendError, BackendUnavailable
@@ -164,7 +165,7 @@ def test_conditions_state_what_was_built() -> None:
     stated = OnnxRuntime().build(linear(), threads=1).conditions
     assert (stated.backend, stated.device, stated.precision) == ("onnxruntime", "cpu", "fp32")
     assert stated.threads == 1
-    assert OnnxRuntime().build(linear()).conditions.threads == base.cores()
+    assert OnnxRuntime().build(linear()).conditions.threads == processor.cores()
 
 
 def test_a_profile_names_every_node() -> None:
@@ -232,3 +233,61 @@ def test_a_provider_that_does_not_start_is_an_error(monkeypatch: pytest.MonkeyPa
     )
     with pytest.raises(BackendError, match="CUDAExecutionProvider did not start"):
         OnnxRuntime(provider="cuda").build(linear())
+
+
+def test_a_saved_engine_is_optimised_already(tmp_path: Path) -> None:
+    path = tmp_path / "linear.engine"
+    model = linear(("Gemm", "Relu"))
+    engine = OnnxRuntime().build(model, shapes={"x": (2, 4)}, threads=1)
+    engine.save(path)
+    loaded = OnnxRuntime().load(path, model=model, threads=1)
+    assert (loaded.inputs, loaded.conditions) == (engine.inputs, engine.conditions)
+    assert np.array_equal(loaded.run(ones(2))["y"], engine.run(ones(2))["y"])
+    assert len(loaded.profile(ones(2), seconds=0.01)) == 1  # Gemm and Relu are one
+    again = tmp_path / "again.engine"
+    loaded.save(again)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_saved_engine_of_something_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "linear.engine"
+    OnnxRuntime().build(linear(), threads=1).save(path)
+
+    def why(backend: OnnxRuntime, model: onnx.ModelProto | None = None) -> str | None:
+        with pytest.raises(BackendError, match="the saved engine cannot be used") as caught:
+            backend.load(path, model=model)
+        return caught.value.why
+
+    other = linear(("Gemm", "Relu"))
+    assert why(OnnxRuntime(), other) == "it was built from another model"
+    assert why(OnnxRuntime(optimization="none")) == "its optimization is all, wanted is none"
+    version = onnxruntime.__version__
+    monkeypatch.setattr(onnxruntime, "__version__", "0.1")
+    assert why(OnnxRuntime()) == f"it was built by version {version}, this is 0.1"
+    path.write_bytes(path.read_bytes()[:-4])
+    assert why(OnnxRuntime()) == "it is damaged: its checksum is another"
+
+
+def test_shared_weights_are_not_saved(tmp_path: Path) -> None:
+    shared = OnnxRuntime(optimization="none", weights={"w": np.ones((2, 4), np.float32)})
+    with pytest.raises(BackendError, match="an engine whose weights are shared cannot be saved"):
+        shared.build(linear()).save(tmp_path / "linear.engine")
+
+
+def test_a_cache_keeps_an_engine_for_every_model_shape_and_precision(tmp_path: Path) -> None:
+    caching = OnnxRuntime(cache=str(tmp_path))
+    built = caching.build(linear(), threads=1).run(ones())["y"]
+    [path] = tmp_path.iterdir()
+    written = path.stat().st_mtime_ns
+    assert np.array_equal(caching.build(linear(), threads=2).run(ones())["y"], built)
+    assert path.stat().st_mtime_ns == written
+    caching.build(linear(), shapes={"x": (2, 4)})
+    caching.build(linear(), precision="fp16")
+    caching.build(linear(("Gemm", "Relu")))
+    assert len(list(tmp_path.iterdir())) == 4
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.warns(RuntimeWarning, match="a cached engine is built anew: it is damaged"):
+        assert np.array_equal(caching.build(linear(), threads=1).run(ones())["y"], built)
+    assert cache.read(path)[0].backend == "onnxruntime"

@@ -13,7 +13,8 @@ import pytest
 from graphprune.backends import base
 from graphprune.backends.isolated import Isolated
 from graphprune.backends.onnxruntime import OnnxRuntime
-from graphprune.backends.openvino import OpenVino, OpenVinoEngine
+from graphprune.backends.openvino import OpenVino
+from graphprune.backends.openvino_engine import OpenVinoEngine
 from graphprune.data import InputSpec, random_feeds
 from graphprune.errors import BackendError, BackendUnavailable
 from tests.backends.test_onnxruntime import linear, ones
@@ -92,11 +93,36 @@ def test_a_saved_engine_is_loaded_and_a_damaged_one_refused(
     loaded = backend.load(path, threads=1)
     feeds = random_feeds(engine.inputs)
     assert np.array_equal(loaded.run(feeds)["logits"], engine.run(feeds)["logits"])
-    path.write_bytes(path.read_bytes()[:10])
-    with pytest.raises(BackendError, match="cannot load the engine"):
+    assert (loaded.conditions.threads, backend.load(path, threads=2).conditions.threads) == (1, 2)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(BackendError, match="the saved engine cannot be used") as caught:
         backend.load(path)
-    with pytest.raises(BackendError, match="cannot load the engine"):
+    assert caught.value.why == "it is damaged: its checksum is another"
+    with pytest.raises(BackendError, match="the saved engine cannot be used"):
         backend.load(tmp_path / "absent.blob")
+
+
+def test_an_engine_of_another_model_is_refused(backend: OpenVino, tmp_path: Path) -> None:
+    path = tmp_path / "digits.engine"
+    backend.build(DIGITS, threads=1).save(path)
+    assert backend.load(path, model=DIGITS).outputs == ("logits",)
+    with pytest.raises(BackendError, match="the saved engine cannot be used") as caught:
+        backend.load(path, model=linear())
+    assert caught.value.why == "it was built from another model"
+
+
+def test_a_cached_engine_is_not_compiled_again(
+    backend: OpenVino, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caching = OpenVino(cache=str(tmp_path))
+    first = caching.build(linear(), threads=1).run(ones())
+    assert len(list(tmp_path.iterdir())) == 1
+    core = __import__("openvino").Core
+    monkeypatch.setattr(core, "compile_model", lambda *_: pytest.fail("compiled again"))
+    assert np.array_equal(caching.build(linear(), threads=1).run(ones())["y"], first["y"])
+    monkeypatch.undo()
+    caching.build(linear(), threads=2)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_refused_model_is_a_backend_error(backend: OpenVino, tmp_path: Path) -> None:

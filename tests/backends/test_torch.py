@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from graphprune.backends import base
+from graphprune.backends.base import Precision
 from graphprune.backends.torch import Mode, Torch
 from graphprune.data import InputSpec, random_feeds
 from graphprune.errors import BackendError, BackendUnavailable
@@ -151,6 +153,34 @@ def test_inductor_computes_the_same() -> None:
     assert engine.time(feeds, seconds=0.01)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_saved_engine_computes_the_same(precision: Precision, tmp_path: Path) -> None:
+    path = tmp_path / "net.engine"
+    backend = Torch(channels_last=True)
+    model = net()
+    engine = backend.build(model, shapes={"input": (2, 3, 8, 8)}, precision=precision, threads=1)
+    engine.save(path)
+    loaded = backend.load(path, model=model, threads=1)
+    assert (loaded.inputs, loaded.outputs) == (engine.inputs, engine.outputs)
+    assert loaded.conditions == engine.conditions
+    feeds = random_feeds(engine.inputs)
+    assert np.array_equal(loaded.run(feeds)["output"], engine.run(feeds)["output"])
+
+
+def test_a_saved_engine_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.engine"
+    Torch().build(net(), shapes={"input": (2, 3, 8, 8)}).save(path)
+    other = net()
+    torch.nn.init.zeros_(other[0].bias)
+    for backend, model, why in (
+        (Torch(), other, "it was built from another model"),
+        (Torch(channels_last=True), None, "its channels_last is False, wanted is True"),
+    ):
+        with pytest.raises(BackendError, match="the saved engine cannot be used") as caught:
+            backend.load(path, model=model)
+        assert caught.value.why == why
+
+
 @pytest.mark.parametrize("mode", ["eager", "cuda-graph"])
 def test_cuda_is_asked_for_where_there_is_none(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -162,13 +192,27 @@ def test_cuda_is_asked_for_where_there_is_none(mode: Mode, monkeypatch: pytest.M
     )
 
 
+def test_inductor_needs_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(BackendUnavailable) as caught:
+        base.get("torch", mode="inductor")
+    assert caught.value.why == "inductor compiles for the CPU with a C++ compiler, and finds none"
+    compiler = tmp_path / "clang++"
+    compiler.write_text("#!/bin/sh\n")
+    compiler.chmod(0o755)
+    assert base.get("torch", mode="inductor") == Torch(mode="inductor")
+
+
+@pytest.mark.parametrize("transfers", [False, True])
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_cuda_graph_is_replayed() -> None:
+def test_a_cuda_graph_is_replayed(transfers: bool) -> None:
     engine = Torch(mode="cuda-graph", device="cuda").build(Wrapped(), shapes=SHAPES)
     feeds = random_feeds(engine.inputs)
     expected = Torch().build(Wrapped(), shapes=SHAPES).run(feeds)["output"]
     np.testing.assert_allclose(engine.run(feeds)["output"], expected, rtol=1e-2, atol=1e-2)
-    assert len(engine.time(feeds, seconds=0.05)) > 1
+    timer = engine.timer_with_transfers(feeds) if transfers else engine.timer(feeds)
+    assert len(timer(0.05)) > 1
 
 
 def test_what_it_cannot_run() -> None:

@@ -34,6 +34,8 @@ class Fake:
         time.sleep(600)
     def hungry(self, header, blobs):
         raise MemoryError("cannot allocate 9 TiB")
+    def fill(self, header, blobs):
+        return {"size": len(bytearray(header["size"]))}, ()
     def pid(self, header, blobs):
         return {"pid": os.getpid()}, ()
 """
@@ -152,3 +154,42 @@ def test_a_servant_that_cannot_be_imported(tmp_path: Path) -> None:
             worker.call("pid", limit=60)
         assert "No module named 'absent'" in str(caught.value.why)
         assert str(caught.value.why).startswith("it exited with status 1\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are Linux's")
+def test_memory_is_limited(tmp_path: Path) -> None:
+    (tmp_path / "fake_servant.py").write_text(SERVANT)
+    with closing(Worker("fake_servant:Fake", root=tmp_path, memory=2**29)) as one:
+        assert one.call("fill", {"size": 2**20}, limit=10)[0] == {"size": 2**20}
+        with pytest.raises(BackendError, match="MemoryError") as caught:
+            one.call("fill", {"size": 2**30}, limit=10)
+        assert caught.value.fix == (
+            "the process may have 512 MiB; if that is too little, raise the limit on memory"
+        )
+        assert one.alive
+
+
+def test_systems_that_limit_no_memory_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    with pytest.raises(BackendError, match="memory can be limited on Linux only"):
+        Worker("fake_servant:Fake", memory=2**30)
+
+
+def test_a_package_is_a_servant_without_its_neighbours(tmp_path: Path) -> None:
+    folder = tmp_path / "beside" / "parts"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "part.py").write_text("WORD = 'whole'")
+    (folder / "servant.py").write_text(
+        "import json\n"
+        "from .part import WORD\n"
+        "class Fake:\n"
+        "    def word(self, header, blobs):\n"
+        "        return {'word': WORD, 'json': json.__file__}, ()\n"
+    )
+    # A neighbour that is called like a module of the standard library must not be found.
+    (tmp_path / "beside" / "json.py").write_text("raise ImportError")
+    with closing(Worker("adopted.servant:Fake", root=folder)) as worker:
+        reply, _ = worker.call("word", limit=60)
+    assert reply["word"] == "whole"
+    assert str(tmp_path) not in reply["json"]

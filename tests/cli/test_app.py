@@ -11,7 +11,7 @@ import pytest
 import graphprune
 from tests.cli.running import DIGITS, document, run
 
-COMMANDS = ("inspect", "prune", "verify", "bench", "demo")
+COMMANDS = ("inspect", "prune", "verify", "bench", "passes", "demo")
 
 
 def test_version() -> None:
@@ -36,8 +36,10 @@ def test_every_command_has_help(command: str) -> None:
 def test_help_lists_what_is_registered() -> None:
     # Lists of names wrap, with the frame of the box in between.
     text = " ".join(run("prune", "--help").stdout.replace("│", " ").split())
+    assert "pfp, pfp-mixed, pfp-random" in text
     assert "l1, l2" in text
     assert "uniform" in text
+    assert "mixed, sample, top" in text
 
 
 @pytest.mark.parametrize("words", [("bogus",), ("inspect",), ("prune", "--bogus"), ()])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.running import DIGITS, document, net, run, saved
 
 SHORT = ("--seconds", "0.1")
@@ -91,6 +93,53 @@ def test_samples_are_written(tmp_path: Path) -> None:
     assert len(found["samples"]["a"]) == found["rounds"]
     refused = run("bench", DIGITS, *SHORT, "--samples", tmp_path / "absent" / "x.json")
     assert refused.stderr.startswith("BadData: the samples cannot be written")
+
+
+def test_json_with_a_file_after_it_is_that_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    result = run("bench", DIGITS, *SHORT, "--json", path)
+    assert "p50 " in result.stdout
+    [found] = json.loads(path.read_text())["results"]
+    assert len(found["samples"]) == found["latency"]["calls"]
+    assert found["readings"]["machine"]["cores"] >= 1
+    assert {"clocks", "temperatures", "load", "gpus"} == set(found["readings"]["after"])
+    assert str(tmp_path) not in path.read_text()
+    flag = document(run("bench", "--json", DIGITS, *SHORT))
+    assert flag["models"] == ["digits.onnx"]
+
+
+def test_several_models_are_compared_with_the_first() -> None:
+    found = document(run("bench", DIGITS, DIGITS, DIGITS, *SHORT, "--json"))["results"]
+    assert [one["models"] for one in found] == 2 * [["digits.onnx", "digits.onnx"]]
+    assert found[0]["macs"][0] == found[0]["macs"][1] > 0
+
+
+def test_layers_and_transfers() -> None:
+    found = document(run("bench", DIGITS, *SHORT, "--per-layer", "--with-transfers", "--json"))
+    assert found["transfers"]
+    assert len(found["layers"]) > 5
+    shown = run("bench", DIGITS, DIGITS, *SHORT, "--per-layer").stdout
+    assert "before" in shown
+    assert "with transfers" not in shown
+
+
+def test_a_plot(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "out.svg"
+    words = ("bench", DIGITS, DIGITS, *SHORT, "--batch", "1,2", "-q", "--plot")
+    assert run(*words, path).exit_code == 0
+    assert "MACs before / after" in path.read_text()
+    for refused in ((*words, tmp_path / "x.pdf"), ("bench", DIGITS, "--plot", path)):
+        result = run(*refused)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith("BadData: a p")
+
+
+def test_a_limit_on_memory_needs_a_process() -> None:
+    result = run("bench", DIGITS, *SHORT, "--memory-limit", "4GiB")
+    assert result.stderr.startswith(
+        "BadData: only an engine in a process of its own can be limited"
+    )
 
 
 def test_backends_that_cannot_be_used() -> None:

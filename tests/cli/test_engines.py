@@ -27,7 +27,7 @@ def test_options_it_does_not_have(text: str) -> None:
     with pytest.raises(BadData) as caught:
         engines.backend("onnxruntime", [text])
     assert caught.value.what == f"'{text}' is no option of onnxruntime"
-    assert caught.value.fix == "write KEY=VALUE; its options: optimization, provider"
+    assert caught.value.fix == "write KEY=VALUE; its options: optimization, provider, cache"
 
 
 def test_a_process_of_its_own() -> None:
@@ -80,3 +80,13 @@ def test_a_fixed_batch_size_stays() -> None:
     with pytest.raises(BadData) as caught:
         engines.batched((spec("x", 4, 3),), {"x": (4, 3)}, 8)
     assert caught.value.why == "its batch size is fixed: x: float32[4,3]"
+
+
+def test_a_limit_on_memory() -> None:
+    found: Any = engines.backend("onnxruntime", isolated=True, memory="4GiB")
+    assert found.memory_limit == 2**32
+    for text in ("much", "0.5"):
+        with pytest.raises(BadData, match="is no number of bytes"):
+            engines.backend("onnxruntime", isolated=True, memory=text)
+    with pytest.raises(BadData, match="only an engine in a process of its own can be limited"):
+        engines.backend("onnxruntime", memory="4GiB")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -60,9 +61,54 @@ def test_budgets_and_choices_reach_the_plan(tmp_path: Path, model: Path) -> None
     result = run("prune", model, "-o", out, *words, "--round", "2", "--json", "--no-bench")
     found = document(result)
     assert found["budget"] == {"params": 0.8, "memory": 0.9}
-    assert found["method"] == {"criterion": "l1", "allocation": "global", "round_to": 2}
+    assert found["method"] == {
+        "criterion": "l1",
+        "allocation": "global",
+        "selection": "top",
+        "round_to": 2,
+    }
     assert all(group["kept"] % 2 == 0 for group in found["groups"])
     assert found["latency"] is None
+
+
+def test_specs_reach_the_plan_in_one_spelling(tmp_path: Path, model: Path) -> None:
+    out = tmp_path / "out.onnx"
+    words = ("--macs", "0.5", "--method", "l1", "--allocation", "global: min_keep=0.50")
+    found = document(run("prune", model, "-o", out, *words, "--json", "--no-bench"))
+    assert found["method"] == {
+        "method": "l1",
+        "criterion": "l1",
+        "allocation": "global:min_keep=0.5",
+        "selection": "top",
+        "round_to": 1,
+    }
+    assert all(group["kept"] >= group["width"] / 2 for group in found["groups"])
+    plan = json.loads((tmp_path / "out.plan.json").read_text())
+    assert plan["method"] == found["method"]
+
+
+def test_one_name_is_a_whole_method(tmp_path: Path) -> None:
+    words: list[object] = ["prune", DIGITS, "-o", tmp_path / "out.onnx", "--macs", "0.5", "--json"]
+    words += ["--no-bench", "--data", DEMO / "calibration.npz"]
+    found = document(run(*words, "--method", "pfp:delta=1e-8"))
+    assert found["proof"]["ok"] is True
+    assert {guarantee["delta"] for guarantee in found["guarantees"]} == {1e-8}
+    assert found["method"]["criterion"] == found["method"]["allocation"] == "pfp:delta=1e-8"
+
+
+@pytest.mark.parametrize("name", ["taylor", "taylor:joint=true"])
+def test_gradients_of_a_file_are_refused_before_it_is_analysed(
+    tmp_path: Path, model: Path, name: str
+) -> None:
+    words = ("--macs", "0.5", "--criterion", name)
+    result = run("prune", model, "-o", tmp_path / "out.onnx", *words)
+    assert (result.exit_code, names(tmp_path)) == (2, ["net.onnx"])
+    assert result.stderr == (
+        f"UnsupportedModel: criterion '{name}' cannot be used on an ONNX model\n"
+        "  why:   it looks at the gradients of a loss, and gradients need the nn.Module\n"
+        "  fix:   prune the module before it is exported: graphprune.prune(module, inputs, "
+        "data=..., loss=...); or choose what needs no gradients: graphprune passes\n"
+    )
 
 
 def test_keep_leaves_a_layer_whole(tmp_path: Path, model: Path) -> None:
@@ -193,6 +239,9 @@ def test_budgets_that_make_no_sense(tmp_path: Path, model: Path, text: str) -> N
     [
         ((), "at least one of --macs"),
         (("--macs", "0.5", "--criterion", "l9"), "no criterion is called 'l9'"),
+        (("--macs", "0.5", "--allocation", "global:x=1"), "policy 'global' has no option 'x'"),
+        (("--macs", "0.5", "--selection", "top:"), "selector 'top:' cannot be read"),
+        (("--macs", "0.5", "--method", "pfp:delta=small"), "method 'pfp' cannot be 'small'"),
         (("--macs", "0.5", "--allocation", "l9"), "no policy is called 'l9'"),
         (("--macs", "0.5", "--plan", "p.json"), "the plan decides already"),
         (("--keep", "a", "--plan", "p.json"), "the plan decides already"),

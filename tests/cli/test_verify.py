@@ -92,3 +92,21 @@ def test_models_that_have_nothing_in_common(pair: tuple[Path, Path]) -> None:
     assert result.stderr.startswith("PlanMismatch: the model has no parameter 'a.weight'")
     result = run("verify", pair[0], "missing.onnx")
     assert result.stderr.startswith("InvalidModel: ")
+
+
+def test_weights_that_sampling_multiplied_are_proven_with_their_factors(tmp_path: Path) -> None:
+    original, small = saved(tmp_path, net()), tmp_path / "small.onnx"
+    drawn = np.random.default_rng(0).standard_normal((8, 3, 8, 8)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=drawn)
+    words = ("--method", "pfp-random", "--data", tmp_path / "x.npz", "--macs", "0.5")
+    result = run("prune", original, "-o", small, *words, "--no-bench", "--verbose")
+    assert result.exit_code == 0
+    assert "channels are drawn and weights made up for it" in result.stdout
+    assert run("verify", original, small).exit_code == 0
+    plan = small.with_suffix(".plan.json")
+    assert run("prune", original, "-o", tmp_path / "again.onnx", "--plan", plan, "--no-bench")
+    assert (tmp_path / "again.onnx").read_bytes() == small.read_bytes()
+    text = plan.read_text().replace('"factors"', '"other"')
+    plan.write_text(text)
+    result = run("verify", original, small, "--plan", plan)
+    assert (result.exit_code, result.stdout[:14]) == (1, "NOT EQUIVALENT")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ import pytest
 
 from graphprune.backends.base import Engine, Model, Precision, Shapes
 from graphprune.backends.onnxruntime import OnnxRuntime
+from graphprune.backends.onnxruntime_session import OnnxRuntimeEngine
 from graphprune.data import Array
 from graphprune.errors import BackendError
 from graphprune.measure.models import Setting, alone, compare, sample_feeds
@@ -62,6 +63,8 @@ def test_two_models_are_checked_and_timed_in_turns() -> None:
     assert found.conditions.threads == 1
     assert found.to_dict()["conditions"]["backend"] == "onnxruntime"
     assert found.low <= found.speedup <= found.high
+    assert found.readings is not None
+    assert found.to_dict()["readings"]["machine"]["cores"] >= 1
 
 
 def test_wrong_outputs_are_not_timed() -> None:
@@ -77,6 +80,7 @@ def test_one_model() -> None:
     setting = Setting(OnnxRuntime(), threads=1)
     found = alone(DIGITS, feeds, setting, seconds=0.05, warmup=0.0)
     assert len(found.samples) == found.latency.calls > 1
+    assert found.readings is not None
     assert found.error is not None
     assert found.conditions.precision == "fp32"
 
@@ -96,3 +100,23 @@ def test_modules_run_on_torch() -> None:
     assert found.conditions.backend == "torch (eager)"
     assert found.error == 0.0
     assert np.isfinite(found.speedup)
+
+
+def test_with_transfers_whole_calls_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    feeds = sample_feeds(DIGITS)
+    calls: list[int] = []
+
+    def run(engine: Any, given: Any) -> dict[str, Array]:
+        calls.append(len(given))
+        return {}
+
+    monkeypatch.setattr(OnnxRuntimeEngine, "run", run)
+    setting = Setting(OnnxRuntime(), threads=1, check=False)
+    within = alone(DIGITS, feeds, setting, seconds=0.01, warmup=0.0)
+    assert (within.transfers, len(calls)) == (False, 1)  # only to see whether the feeds fit
+    calls.clear()
+    whole = alone(DIGITS, feeds, replace(setting, transfers=True), seconds=0.01, warmup=0.0)
+    assert (whole.transfers, len(calls)) == (True, len(whole.samples) + 1)
+    found = compare(DIGITS, DIGITS, options=SHORT, check=False, transfers=True)
+    assert found.transfers
+    assert found.to_dict()["transfers"]

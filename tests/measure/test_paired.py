@@ -3,12 +3,15 @@
 import json
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from graphprune.backends.base import Conditions, Engine
 from graphprune.data import Array, InputSpec
+from graphprune.measure.machine import Machine as Described
+from graphprune.measure.machine import Reading, Readings
 from graphprune.measure.paired import Comparison, Pairing, compare, compare_engines
 from graphprune.measure.timing import Latency
 
@@ -175,6 +178,21 @@ def test_equal_builds_do_not_hide_a_difference() -> None:
     assert found.verdict == "faster"
     assert found.low <= 2.0 <= found.high
     assert found.high / found.low < 1.02
+
+
+def test_a_crowded_machine_is_named() -> None:
+    found = measure(quiet, 0.004, 0.002, seconds=1)
+    readings = [
+        Readings(
+            Described("Abacus 9000", 2, None, "Linux 6.1", "3.12.1"),
+            Reading((), {}, load, ()),
+            Reading((), {}, load, ()),
+        )
+        for load in (None, 2.0, 7.5)
+    ]
+    said = [replace(found, readings=one).noise_sentence() for one in readings]
+    assert said[0] == said[1] == found.noise_sentence()
+    assert "; other work shares the cores (load 7.5 on 2): short calls are" in said[2]
 
 
 def test_a_machine_that_drifts_is_named() -> None:

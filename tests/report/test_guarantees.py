@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from graphprune.plan import PlannedGroup
 from graphprune.report.guarantees import guarantee_lines, guarantees_table
@@ -25,3 +26,13 @@ def test_one_line_a_group() -> None:
 
 def test_what_they_mean_is_said_once() -> None:
     assert list(guarantee_lines(GIVEN)) == [GIVEN[0].meaning]
+
+
+def test_where_they_mean_different_things_the_groups_are_named() -> None:
+    drawn = replace(GIVEN[0], group="g3", sampled=True)
+    whole = replace(GIVEN[0], group="g4", epsilon=0.0)
+    assert list(guarantee_lines((*GIVEN, drawn, whole))) == [
+        f"g1, g2: {GIVEN[0].meaning}",
+        f"g3: {drawn.meaning}",
+        f"g4: {whole.meaning}",
+    ]
