@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphprune.compiler import apply, check, load, prune, save
+    from graphprune.expected_flow import SynExp, synexp
     from graphprune.exporting import Exported, export
     from graphprune.inspection import Inspection, inspect
+    from graphprune.layer_densities import Densities, densities
     from graphprune.measure.models import compare
     from graphprune.module_result import ModuleResult
     from graphprune.plan import Plan
     from graphprune.result import Result
     from graphprune.training import Schedule, SoftPruning
+    from graphprune.untrained import preconfig, precrop
 
 _HOME = {
+    "Densities": "graphprune.layer_densities",
     "Exported": "graphprune.exporting",
     "Inspection": "graphprune.inspection",
     "ModuleResult": "graphprune.module_result",
@@ -23,17 +27,23 @@ _HOME = {
     "Result": "graphprune.result",
     "Schedule": "graphprune.training",
     "SoftPruning": "graphprune.training",
+    "SynExp": "graphprune.expected_flow",
     "apply": "graphprune.compiler",
     "check": "graphprune.compiler",
     "compare": "graphprune.measure.models",
+    "densities": "graphprune.layer_densities",
     "export": "graphprune.exporting",
     "inspect": "graphprune.inspection",
     "load": "graphprune.compiler",
+    "preconfig": "graphprune.untrained",
+    "precrop": "graphprune.untrained",
     "prune": "graphprune.compiler",
     "save": "graphprune.compiler",
+    "synexp": "graphprune.expected_flow",
 }
 
 __all__ = [
+    "Densities",
     "Exported",
     "Inspection",
     "ModuleResult",
@@ -41,14 +51,19 @@ __all__ = [
     "Result",
     "Schedule",
     "SoftPruning",
+    "SynExp",
     "apply",
     "check",
     "compare",
+    "densities",
     "export",
     "inspect",
     "load",
+    "preconfig",
+    "precrop",
     "prune",
     "save",
+    "synexp",
 ]
 __version__ = "0.1.0"
 

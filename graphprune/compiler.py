@@ -14,7 +14,8 @@ from graphprune.ir.graph import Shape
 from graphprune.module_result import ModuleResult
 from graphprune.passes.verify import Proof
 from graphprune.pipelines import onnx as onnx_models
-from graphprune.pipelines.deciding import Options, Stage
+from graphprune.pipelines.deciding import Stage
+from graphprune.pipelines.options import Options
 from graphprune.plan import Plan
 from graphprune.result import Result, embedded_plan, not_equivalent, plan_path
 
@@ -65,23 +66,23 @@ def prune(
         channels: Fraction of every group to keep.
         data: Batches for criteria; for ONNX feeds, the first of which prove the result too.
         stage: Called with the name of every stage as it begins.
-        **options: Fields of Options, for modules of ModuleOptions.
+        **options: Of Options.of (modules: ModuleOptions.of), such as ``method="pfp:delta=1e-8"``.
 
     Raises:
+        BadData: A spec is misspelled, or a pass needs data or a loss.
         InvalidModel: It is not a usable ONNX model.
-        UnsupportedModel: torch.export cannot trace the module.
+        UnsupportedModel: The module cannot be traced.
         InfeasibleBudget: No widths meet the budget.
     """
     budget = Budget.parse({"macs": macs, "params": params, "memory": memory, "channels": channels})
-    say = stage or _silent
     if is_module(model):
         from graphprune.pipelines import torch as modules
 
-        how = modules.ModuleOptions(**options)
-        return modules.prune(model, example_inputs, budget, how, data, say)
-    batches = list(data or ())
+        how = modules.ModuleOptions.of(**options)
+        return modules.prune(model, example_inputs, budget, how, data, stage or _silent)
+    chosen, batches = Options.of(**options), list(data or ())
     feeds = [*(example_inputs or ()), *batches[:PROOF_BATCHES]]
-    return onnx_models.prune(model, budget, Options(**options), feeds, say, batches)
+    return onnx_models.prune(model, budget, chosen, feeds, stage or _silent, batches)
 
 
 @overload
@@ -99,6 +100,9 @@ def apply(
 ) -> Result | ModuleResult:
     """Narrow a fresh copy of a model by an existing plan.
 
+    A plan that holds channels which the model has not (from :func:`graphprune.preconfig`) rebuilds
+    an nn.Module, whose layers draw the weights of all that changes.
+
     Args:
         model: A path, a ModelProto, an nn.Module or an ExportedProgram.
         plan: Made for this model or one with the same parameters and shapes.
@@ -106,18 +110,22 @@ def apply(
         feeds: Inputs to prove an ONNX result on, besides random ones.
         stage: Called with the name of every stage as it begins.
         **options: ``shapes``, ``run``, ``seed``; for modules ``run``, ``seed``, ``inplace``,
-            ``strict``, ``optimizer``.
+            ``strict``, ``optimizer``; where it is rebuilt ``run``, ``seed``, ``strict``, ``init``.
 
     Raises:
         PlanMismatch: The plan was made for another model.
     """
     say = stage or _silent
+    if is_module(model) and plan.grows:
+        from graphprune.pipelines import rebuilding
+
+        return rebuilding.apply(model, example_inputs, plan, options, say)
     if is_module(model):
         from graphprune.pipelines import torch as modules
 
-        chosen = modules.ModuleOptions(**options)
+        chosen = modules.ModuleOptions.of(**options)
         return modules.apply(model, example_inputs, plan, chosen, say)
-    return onnx_models.apply(model, plan, Options(**options), feeds, say)
+    return onnx_models.apply(model, plan, Options.of(**options), feeds, say)
 
 
 def check(

@@ -22,7 +22,7 @@ from functools import cached_property
 
 import numpy as np
 
-from graphprune.groups import Alive, Coupling, Ids
+from graphprune.groups import Alive, Coupling, Ids, Left
 from graphprune.terms import METRICS, Floats, Terms, Use, add_up, collect, layer_along
 
 __all__ = ["METRICS", "Cost", "CostModel"]
@@ -85,11 +85,11 @@ class CostModel:
                 sizes[later.term] = 0
         return _cost(add_up(sizes, self.terms.metrics, len(METRICS)))
 
-    def exact(self, alive: Alive) -> Cost:
+    def exact(self, alive: Left) -> Cost:
         """The cost once the dead units are removed.
 
         Args:
-            alive: Whether each unit lives, indexed by unit id.
+            alive: Whether each unit lives, or how many stand for it, indexed by unit id.
         """
         sizes = self._exact_sizes(alive)
         return _cost(add_up(sizes, self.terms.metrics, len(METRICS)))
@@ -117,7 +117,7 @@ class CostModel:
         products: Floats = self.terms.factors * dims[self.terms.indices].prod(axis=1)
         return products
 
-    def _exact_sizes(self, alive: Alive) -> Floats:
+    def _exact_sizes(self, alive: Left) -> Floats:
         where, ids = self.terms.elements
         dims = add_up(alive[ids], where, len(self.terms.base))
         dims[0] = 1
@@ -127,7 +127,7 @@ class CostModel:
                 sizes[later.term] = 0
         return sizes
 
-    def _is_shared(self, alive: Alive, dims: Floats, one: Use, other: Use) -> bool:
+    def _is_shared(self, alive: Left, dims: Floats, one: Use, other: Use) -> bool:
         """Whether two uses keep the same elements of their tensor."""
         values = self.coupling.graph.values
         shape = values[one.value].known_shape

@@ -8,7 +8,7 @@ from math import prod
 
 from graphprune.frontends.origin import Origins, own_names, spelled
 from graphprune.groups import Coupling
-from graphprune.plan_fit import Expected, Kept
+from graphprune.plan_fit import Expected, Kept, Numbers
 from graphprune.plan_json import PlannedParameter
 
 
@@ -44,8 +44,8 @@ class Counterparts:
 
     Attributes:
         expected: What is kept of the parameters of that model that have a counterpart.
-        lost: Parameters of the plan that lose something and have no counterpart, those first
-            that produce or contract channels.
+        lost: Parameters of the plan that lose something, or are multiplied, and have no
+            counterpart; those first that produce or contract channels.
     """
 
     expected: Sequence[Expected]
@@ -58,6 +58,7 @@ class Counterparts:
         kept: Mapping[str, Kept],
         kind: str,
         model: Sequence[PlannedParameter],
+        factors: Mapping[str, Numbers] | None = None,
     ) -> Counterparts:
         """Rename what a plan keeps.
 
@@ -66,19 +67,23 @@ class Counterparts:
             kept: What the plan keeps of them.
             kind: The kind of model the plan was made for.
             model: The parameters of a model of the other kind.
+            factors: What the plan multiplies them by.
         """
+        factors = factors or {}
         found: list[Expected] = []
         used: set[str] = set()
         pairs = _pairs(model, planned) if kind == "torch" else _pairs(planned, model)
         for exported, own in pairs:
             mine, theirs = (own, exported) if kind == "torch" else (exported, own)
             used.add(mine.name)
-            axes = kept.get(mine.name, {})
-            turned = {_turned(key): index for key, index in axes.items()}
-            axes = turned if exported.transposed else axes
-            found.append(Expected(theirs.name, axes, exported.guessed))
+            axes, numbers = kept.get(mine.name, {}), factors.get(mine.name, {})
+            if exported.transposed:
+                axes = {_turned(key): index for key, index in axes.items()}
+                numbers = {_turned(key): line for key, line in numbers.items()}
+            found.append(Expected(theirs.name, axes, exported.guessed, numbers))
         essential = {p.name for p in planned if {"in", "out"} & set(p.roles)}
-        lost = sorted((name for name in kept if name not in used), key=lambda n: n not in essential)
+        missing = (name for name in dict.fromkeys((*kept, *factors)) if name not in used)
+        lost = sorted(missing, key=lambda name: name not in essential)
         return cls(found, lost)
 
 

@@ -18,6 +18,10 @@ from graphprune.ir import Graph
 
 Ids = NDArray[np.int64]
 Alive = NDArray[np.bool_]
+Copies = NDArray[np.int64]
+# What stands for each unit afterwards: itself or nothing; or, in a network that is rebuilt wider,
+# as many channels as the number says.
+Left = Alive | Copies
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +58,13 @@ class Layer:
         moved = np.moveaxis(self.ids, self.axis, -1)
         return np.ascontiguousarray(moved).reshape(-1, self.ids.shape[self.axis])
 
-    def extent(self, alive: Alive) -> int:
+    def extent(self, alive: Left) -> int:
         """How many elements are left along the axis (the first row speaks for all).
 
         Args:
-            alive: Whether each unit lives, indexed by unit id.
+            alive: Whether each unit lives, or how many stand for it, indexed by unit id.
         """
-        return int(np.count_nonzero(alive[self.line]))
+        return int(alive[self.line].sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,12 +215,13 @@ class Coupling:
         """The mask in which every unit lives."""
         return np.ones(self.units + 1, dtype=np.bool_)
 
-    def shape(self, value: str, alive: Alive) -> tuple[int, ...]:
+    def shape(self, value: str, alive: Left) -> tuple[int, ...]:
         """The shape of a value once the dead units are removed.
 
         Args:
             value: Name of a value whose shape is known.
-            alive: Whether each unit lives, indexed by unit id (0 must live).
+            alive: Whether each unit lives, or how many stand for it, indexed by unit id (0 must
+                live).
         """
         shape = list(self.graph.values[value].known_shape)
         for layer in self.layers.get(value, ()):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphprune import checkpoint
 from graphprune.cost import Cost
-from graphprune.groups import Alive, Group, Ids
+from graphprune.groups import Alive, Copies, Group, Ids
 from graphprune.inspection import Inspection
 from graphprune.passes.verify import Proof
 from graphprune.plan import Plan
@@ -35,6 +35,8 @@ class ModuleResult:
         cost: Before and after, for one call with the example inputs.
         notes: What became different from what was asked.
         guarantees: What the widths promise, where the allocation knows.
+        copies: How many channels stand for each unit where the module was rebuilt with more than
+            it had; else None.
     """
 
     inspection: Inspection[TracedModule]
@@ -45,6 +47,7 @@ class ModuleResult:
     cost: tuple[Cost, Cost]
     notes: tuple[str, ...] = ()
     guarantees: tuple[Guarantee, ...] = ()
+    copies: Copies | None = None
 
     @property
     def model(self) -> Any:
@@ -71,11 +74,13 @@ class ModuleResult:
         """Which indices of the original the narrowed parameters hold, by name and axis.
 
         ``index_maps["layer1.0.conv1.weight"][0][j]`` is the filter of the original that filter
-        ``j`` of the narrowed layer came from. Axes that lost nothing are left out.
+        ``j`` of the narrowed layer came from; -1 where it is new. Axes that lost nothing are left
+        out.
         """
         from graphprune.passes.narrow.torch import index_maps
 
-        return index_maps(self.inspection.lowered, self.inspection.coupling, self.alive)
+        left = self.alive if self.copies is None else self.copies
+        return index_maps(self.inspection.lowered, self.inspection.coupling, left)
 
     def save(self, path: str | Path, *, unproven: bool = False) -> None:
         """Write the plan and the weights as one file, for :func:`graphprune.load`.

@@ -16,7 +16,7 @@ from graphprune.errors import (
     InvalidModel,
     PlanMismatch,
 )
-from graphprune.pipelines.deciding import Options
+from graphprune.pipelines.options import Options
 from graphprune.plan import Plan
 from tests.nets import Draft, blocks, build
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -33,6 +34,13 @@ def renamed(
 def test_axes_of_a_transposed_matrix_change_places_both_ways() -> None:
     assert renamed([OWN], "torch", [MADE]) == {"val_2": {"1": [0, 3], "0": [2]}}
     assert renamed([MADE], "onnx", [OWN]) == {"up.weight": {"1": [0, 3], "0": [2]}}
+
+
+def test_factors_change_places_with_their_axes_and_are_missed_where_they_are_lost() -> None:
+    factors = {"up.weight": {"1": np.array([2.5])}}
+    (found,) = Counterparts.of([OWN], {"up.weight": KEPT}, "torch", [MADE], factors).expected
+    assert {key: line.tolist() for key, line in found.factors.items()} == {"0": [2.5]}
+    assert Counterparts.of([OWN], {}, "torch", [], factors).lost == ["up.weight"]
 
 
 def other(parameter: PlannedParameter, **fields: Any) -> PlannedParameter:
@@ -129,6 +137,33 @@ def test_the_same_channels_are_kept(name: str, export: Callable[..., onnx.ModelP
     back = graphprune.apply(module, plan, x, run=False)
     assert back.proof.ok
     assert gap(narrow.model, back.model, x) < 1e-5
+
+
+@QUIETLY
+@EXPORTERS
+def test_factors_travel_with_the_channels(export: Callable[..., onnx.ModelProto]) -> None:
+    """Also where a norm was folded into the weights: it multiplies other axes than factors do."""
+    module, x, _ = pruned("Residual")
+    small = graphprune.prune(module, x, method="pfp-random", channels=0.5, data=[x], run=False)
+    assert len(small.plan.factors) == 5
+    proto = export(module, x)
+    there = graphprune.apply(proto, small.plan)
+    assert there.proof.ok
+    assert gap(there.model, small.model, x) < 1e-5
+    feeds = [{proto.graph.input[0].name: x.numpy()}]
+    narrow = graphprune.prune(proto, method="pfp-random", channels=0.5, data=feeds, run=False)
+    back = graphprune.apply(module, graphprune.Plan.from_json(narrow.plan.to_json()), x)
+    assert back.proof.ok
+    assert gap(narrow.model, back.model, x) < 1e-5
+
+
+def test_factors_of_weights_that_the_model_has_not_are_refused() -> None:
+    module, x, _ = pruned("Residual")
+    small = graphprune.prune(module, x, method="pfp-random", channels=0.5, data=[x], run=False)
+    plan = replace(small.plan, parameters=small.plan.parameters[:-2])
+    with pytest.raises(PlanMismatch) as caught:
+        graphprune.apply(dynamo(module, x), plan, run=False)
+    assert "PlanMismatch: the plan multiplies weights of 'fc.weight'" in str(caught.value)
 
 
 @QUIETLY

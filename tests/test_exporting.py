@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,25 @@ def test_outputs_that_are_not_finite_prove_nothing(tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"no output of the module is finite"):
         graphprune.export(module, example, tmp_path / "whole.onnx")
     assert graphprune.export(module, example, tmp_path / "whole.onnx", run=False).error is None
+
+
+def test_an_engine_is_built_from_the_export(tmp_path: Path) -> None:
+    pytest.importorskip("onnx_graphsurgeon", reason="onnx-graphsurgeon is not installed")
+    from tests.backends.tensorrt.faking import backend
+
+    module, example = network()
+    path, engine = tmp_path / "small.engine", backend(tmp_path)
+    done = graphprune.export(module, example, path, channels=0.5, precision="fp16", engine=engine)
+    assert done.error is not None and 0 < done.error < 2e-2
+    assert sorted(one.name for one in tmp_path.glob("small*")) == [
+        "small.engine",
+        "small.engine.json",
+    ]
+    with closing(engine.load(path)) as loaded:
+        assert loaded.inputs[0].shape == (1, 3, 8, 8)
+
+
+def test_an_engines_options_with_a_file_that_is_none(tmp_path: Path) -> None:
+    module, example = network()
+    with pytest.raises(BadData, match="only engines have a precision and a builder"):
+        graphprune.export(module, example, tmp_path / "small.onnx", precision="fp16")

@@ -157,7 +157,8 @@ def test_tests_mirror_the_sources() -> None:
         below = path.relative_to(ROOT / "tests")
         if not path.name.startswith("test_") or str(below) in CROSS_CUTTING:
             continue
-        module = PACKAGE / below.parent / path.stem.removeprefix("test_")
+        sources = ROOT if below.parts[0] == "benchmarks" else PACKAGE
+        module = sources / below.parent / path.stem.removeprefix("test_")
         # `global_.py` avoids a keyword; a package is tested as a whole under its own name.
         candidates = (f"{module}.py", f"{module}_.py", f"{module}/__init__.py")
         if not any(Path(candidate).is_file() for candidate in candidates):

@@ -66,11 +66,12 @@ def prune(source: Path | ModelProto) -> dict[str, Any]:
         scores = score("l2", coupling, lowered.contents, 0)
         bounds = Budget(channels=CHANNELS).resolve(cost.full)
         problem = Problem.of(coupling, scores, cost, bounds)
-        _, alive = fit(
+        _, selection = fit(
             problem,
             allocate("uniform", problem),
             lambda candidate: select("top", coupling, scores, candidate, 0),
         )
+        alive = selection.alive
     with clock("narrow"):
         narrowed = narrow(lowered, coupling, alive)
     with clock("cut"):
