@@ -143,7 +143,7 @@ def main() -> None:
     head = {"network": NETWORK, "macs": KEPT, "threads": given.threads, "required": REQUIRED}
     head |= {"machine": given.machine, "versions": versions()}
     text = json.dumps({**head, "runs": runs}, indent=2)
-    (given.out / "timing.json").write_text(text + "\n", encoding="utf-8")
+    (given.out / f"timing-{given.threads}.json").write_text(text + "\n", encoding="utf-8")
     print(text)
 
 

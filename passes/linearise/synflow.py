@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from graphprune.ir import Graph
 from graphprune.passes.linearise.flow import flow
@@ -57,7 +58,9 @@ def synflow(
 def _scores(
     graph: Graph, kept: Mapping[str, Floats], sources: Mapping[str, str]
 ) -> dict[str, Floats]:
-    gradients = flow(graph, kept).gradients()
+    # Products are many and small: threads would spend their time waiting for each other.
+    with threadpool_limits(1, "blas"):
+        gradients = flow(graph, kept).gradients()
     found: dict[str, Floats] = {}
     for name, weight in kept.items():
         score = weight * gradients.get(name, 0.0)

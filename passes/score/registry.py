@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from graphprune.evidence import Evidence
 from graphprune.groups import Coupling
@@ -70,7 +71,9 @@ def score(
             scores are not finite.
     """
     given = evidence if isinstance(evidence, Evidence) else Evidence(evidence)
-    scores = CRITERIA.create(name, options)(coupling, given, seed)
+    # Products are many and small: threads would spend their time waiting for each other.
+    with threadpool_limits(1, "blas"):
+        scores = CRITERIA.create(name, options)(coupling, given, seed)
     for group in coupling:
         if scores[group.name].shape != group.units.shape:
             raise ValueError(

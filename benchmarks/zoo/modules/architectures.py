@@ -108,7 +108,7 @@ def _image(name: str) -> tuple[int, ...]:
     return (3, 64, 64) if name.startswith(SEGMENTATION) else (3, 96, 96)
 
 
-_VIDEO = {"mvit": (3, 16, 224, 224), "s3d": (3, 16, 64, 64), "swin3d": (3, 8, 64, 64)}
+_VIDEO = {"mvit": (3, 16, 224, 224), "s3d": (3, 16, 224, 224), "swin3d": (3, 8, 64, 64)}
 
 
 def _clip(name: str) -> tuple[int, ...]:
