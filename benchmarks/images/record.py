@@ -7,11 +7,10 @@ import json
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
-
-import torch
 
 Line = dict[str, Any]
 _LIBRARIES = ("torch", "numpy", "scipy")
@@ -60,9 +59,18 @@ class Record:
 def versions() -> str:
     """What computed the numbers."""
     found = [f"Python {platform.python_version()}"]
-    found += [f"{name} {metadata.version(name)}" for name in _LIBRARIES]
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    return ", ".join([*found, device])
+    installed = [name for name in _LIBRARIES if find_spec(name)]
+    return ", ".join(
+        [*found, *(f"{name} {metadata.version(name)}" for name in installed), _device()]
+    )
+
+
+def _device() -> str:
+    if not find_spec("torch"):
+        return "CPU"
+    import torch
+
+    return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "CPU"
 
 
 def write_csv(path: Path, lines: Sequence[Line]) -> None:

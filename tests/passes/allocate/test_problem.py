@@ -66,7 +66,7 @@ def test_rounding_is_noted_where_it_moves_a_width() -> None:
 
 def test_no_bound_leaves_everything() -> None:
     # These take sensitivities only, or look at the model themselves.
-    for name in set(policies()) - {"pfp", "snip-density", "synflow-density"}:
+    for name in set(policies()) - {"pfp", "grasp-density", "snip-density", "synflow-density"}:
         assert allocate(name, problem(chain(8, 5), Budget())).kept == {"g1": 8, "g2": 5}
 
 
