@@ -79,6 +79,8 @@ class Pfp:
                 f"sensitivities are over {seen} data points; for a probability of failure of "
                 f"{self.delta:g} they should be over {needed}",
             )
+        if self.sensitivity == "edge":
+            notes += ("sensitivities are those of single weights; PFP's bound needs channels'",)
         return Scores(_by_group(coupling, largest, watched.readers), "pfp", notes)
 
     def _look(self, largest: Floats, reading: Reading) -> None:

@@ -150,6 +150,14 @@ def test_too_few_data_points_are_noted() -> None:
     )
 
 
+def test_sensitivities_of_single_weights_are_noted() -> None:
+    needed = data_points(couple(lower(load(model(NET))).graph), 0.5)
+    scores = scored(model(NET), [images(needed)], delta=0.5, sensitivity="edge")
+    assert scores.notes == (
+        "sensitivities are those of single weights; PFP's bound needs channels'",
+    )
+
+
 def test_more_data_points_than_the_formula_asks_for_are_not_looked_at() -> None:
     proto, delta = model(NET), 0.5
     needed = data_points(couple(lower(load(proto)).graph), delta)
