@@ -75,7 +75,7 @@ Picture = Annotated[
         "--picture",
         metavar="FILE.png|FILE.svg",
         help="Draw the layers with their widths and groups; what an embedded plan removed is "
-        "hatched. Needs graphprune[plot].",
+        "hatched. Needs graphprune\\[plot].",
     ),
 ]
 
