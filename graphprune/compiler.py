@@ -117,7 +117,7 @@ def apply(
     """
     say = stage or _silent
     if is_module(model) and plan.grows:
-        from graphprune.pipelines import rebuilding
+        from graphprune.pipelines.torch import rebuilding
 
         return rebuilding.apply(model, example_inputs, plan, options, say)
     if is_module(model):

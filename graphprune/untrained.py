@@ -48,7 +48,7 @@ def precrop(
         BadData: It is no nn.Module, or ``init`` makes no sense.
         InfeasibleBudget: No widths meet the budget.
     """
-    from graphprune.pipelines import rebuilding
+    from graphprune.pipelines.torch import rebuilding
 
     if init not in ("slice", "fresh") and not callable(init):
         raise BadData(f"init cannot be {init!r}", fix="give slice, fresh, or a function")
@@ -83,8 +83,8 @@ def preconfig(
         stage: Called with the name of every stage as it begins.
         params: Budget of parameters; all that the module has where left out.
         macs: Budget of multiply-accumulates; all that the module needs where left out.
-        **how: Fields of :class:`graphprune.pipelines.rebuilding.Rebuilding`: ``init``, ``seed``,
-            ``run``, ``strict``.
+        **how: Fields of :class:`graphprune.pipelines.torch.rebuilding.Rebuilding`: ``init``,
+            ``seed``, ``run``, ``strict``.
 
     Returns:
         The rebuilt module, its plan and its proof; notes name groups that could not grow, and
@@ -94,7 +94,7 @@ def preconfig(
         BadData: No budget is given, or ``cap`` is less than 1.
         InfeasibleBudget: No widths meet the budget.
     """
-    from graphprune.pipelines import rebuilding
+    from graphprune.pipelines.torch import rebuilding
 
     budget, chosen = _both(params, macs), rebuilding.Rebuilding(**how)
     found = rebuilding.opened(module, example_inputs, keep, cap)

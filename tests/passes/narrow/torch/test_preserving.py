@@ -16,7 +16,7 @@ from graphprune.passes.couple import couple  # noqa: E402
 from graphprune.passes.narrow.torch import narrow_module  # noqa: E402
 from graphprune.passes.narrow.torch.preserving import preserving, unpreservable  # noqa: E402
 from tests.frontends.torch.modules import Net, tensor  # noqa: E402
-from tests.pipelines.test_torch import draw  # noqa: E402
+from tests.pipelines.torch.test_pruning import draw  # noqa: E402
 
 C, L = nn.Conv2d, nn.Linear
 IMAGE = tensor(2, 3, 8, 8)

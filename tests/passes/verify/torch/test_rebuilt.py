@@ -18,7 +18,7 @@ from graphprune.passes.verify.proof import Proof  # noqa: E402
 from graphprune.passes.verify.torch import ModuleTrial  # noqa: E402
 from graphprune.passes.verify.torch.rebuilt import verify_rebuilt  # noqa: E402
 from tests.frontends.torch.modules import Net, tensor  # noqa: E402
-from tests.pipelines.test_torch import draw  # noqa: E402
+from tests.pipelines.torch.test_pruning import draw  # noqa: E402
 
 C, L = nn.Conv2d, nn.Linear
 IMAGE = tensor(2, 3, 6, 6)

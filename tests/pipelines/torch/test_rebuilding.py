@@ -23,10 +23,10 @@ from graphprune.module_result import ModuleResult  # noqa: E402
 from graphprune.passes.couple import couple  # noqa: E402
 from graphprune.passes.narrow.growable import ungrowable  # noqa: E402
 from graphprune.passes.verify.torch.rebuilt import verify_rebuilt  # noqa: E402
-from graphprune.pipelines import rebuilding  # noqa: E402
+from graphprune.pipelines.torch import rebuilding  # noqa: E402
 from tests.frontends.torch.modules import Net, tensor  # noqa: E402
 from tests.modules.images import Shuffled  # noqa: E402
-from tests.pipelines.test_torch import draw  # noqa: E402
+from tests.pipelines.torch.test_pruning import draw  # noqa: E402
 
 IMAGE = tensor(2, 3, 8, 8)
 

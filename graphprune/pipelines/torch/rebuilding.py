@@ -27,7 +27,7 @@ from graphprune.passes.narrow.torch.fresh import Initialiser, initialise
 from graphprune.passes.verify.torch import ModuleTrial
 from graphprune.passes.verify.torch.rebuilt import verify_rebuilt
 from graphprune.pipelines.deciding import Stage
-from graphprune.pipelines.torch import source_of
+from graphprune.pipelines.torch.pruning import source_of
 from graphprune.plan import Plan
 from graphprune.result import not_equivalent
 from graphprune.scores import Scores

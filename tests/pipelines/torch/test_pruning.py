@@ -213,7 +213,7 @@ def test_what_is_not_proven_is_not_written(tmp_path: Path, monkeypatch: pytest.M
             narrowed.module.head.bias += 1
         return narrowed
 
-    monkeypatch.setattr("graphprune.pipelines.torch.narrow_module", spoiled)
+    monkeypatch.setattr("graphprune.pipelines.torch.pruning.narrow_module", spoiled)
     module, example = network("u_net")
     result = graphprune.prune(module, example, channels=0.5)
     assert not result.proof.ok
