@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
-
-import numpy as np
 
 from graphprune.data import mean
 from graphprune.evidence import Evidence
 from graphprune.ir import Graph
 from graphprune.passes.allocate.densities import Densities, Limits
-from graphprune.passes.allocate.implied import implied, trained_weights
-from graphprune.passes.allocate.layers import SizedLayer, sized_layers
+from graphprune.passes.allocate.implied import implied, products, trained_weights
+from graphprune.passes.allocate.layers import SizedLayer
 from graphprune.passes.allocate.problem import Problem
 from graphprune.passes.allocate.registry import policy
-from graphprune.passes.allocate.toward import widths_near
+from graphprune.passes.allocate.toward import widths_by
 from graphprune.scores import Widths
 
 TEMPERATURE = 200.0
@@ -47,11 +46,7 @@ def grasp_density(
     first = trained_weights(graph, evidence, "grasp-density")
     observer = evidence.observed("grasp-density")
     flow = mean(observer.hessian_gradients(list(first.values()), temperature))
-    scores = {
-        source: np.multiply(flow[name], np.asarray(evidence(name), dtype=np.float64))
-        for source, name in first.items()
-    }
-    return implied(layers, scores, limits, "grasp-density")
+    return implied(layers, products(first, evidence, flow), limits, "grasp-density")
 
 
 @policy("grasp-density")
@@ -77,10 +72,6 @@ class GraspDensity:
             BadData: There are no data or no loss.
             InfeasibleBudget: The narrowest choices exceed a bound.
         """
-        problem.require_feasible()
-        layers = sized_layers(problem.coupling, problem.model)
-        evidence = problem.observed("grasp-density")
-        limits = Limits.within(problem, layers)
-        graph = problem.coupling.graph
-        densities = grasp_density(graph, evidence, layers, limits, self.temperature)
-        return widths_near(problem, layers, densities)
+        return widths_by(
+            problem, "grasp-density", partial(grasp_density, temperature=self.temperature)
+        )

@@ -80,3 +80,19 @@ def trained_weights(graph: Graph, evidence: Evidence, method: str) -> dict[str, 
             fix="choose allocation 'synflow-density', which needs no gradients",
         )
     return first
+
+
+def products(
+    names: Mapping[str, str], evidence: Evidence, factors: Mapping[str, NDArray[np.generic]]
+) -> dict[str, Floats]:
+    """Every weight times a number of its own, by the native name of the tensor.
+
+    Args:
+        names: What :func:`trained_weights` gave.
+        evidence: The weights.
+        factors: Arrays of the weights' shapes, by the name in the graph.
+    """
+    return {
+        source: np.multiply(factors[name], evidence(name), dtype=np.float64)
+        for source, name in names.items()
+    }

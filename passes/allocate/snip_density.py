@@ -12,11 +12,11 @@ from graphprune.data import mean
 from graphprune.evidence import Evidence
 from graphprune.ir import Graph
 from graphprune.passes.allocate.densities import Densities, Limits
-from graphprune.passes.allocate.implied import implied, trained_weights
-from graphprune.passes.allocate.layers import SizedLayer, sized_layers
+from graphprune.passes.allocate.implied import implied, products, trained_weights
+from graphprune.passes.allocate.layers import SizedLayer
 from graphprune.passes.allocate.problem import Problem
 from graphprune.passes.allocate.registry import policy
-from graphprune.passes.allocate.toward import widths_near
+from graphprune.passes.allocate.toward import widths_by
 from graphprune.scores import Widths
 
 
@@ -39,10 +39,8 @@ def snip_density(
     """
     first = trained_weights(graph, evidence, "snip-density")
     gradients = mean(evidence.observed("snip-density").gradients(list(first.values())))
-    scores = {
-        source: np.abs(gradients[name] * np.asarray(evidence(name), dtype=np.float64))
-        for source, name in first.items()
-    }
+    changes = products(first, evidence, gradients)
+    scores = {source: np.abs(change) for source, change in changes.items()}
     return implied(layers, scores, limits, "snip-density")
 
 
@@ -64,9 +62,4 @@ class SnipDensity:
             BadData: There are no data or no loss.
             InfeasibleBudget: The narrowest choices exceed a bound.
         """
-        problem.require_feasible()
-        layers = sized_layers(problem.coupling, problem.model)
-        evidence = problem.observed("snip-density")
-        limits = Limits.within(problem, layers)
-        densities = snip_density(problem.coupling.graph, evidence, layers, limits)
-        return widths_near(problem, layers, densities)
+        return widths_by(problem, "snip-density", snip_density)

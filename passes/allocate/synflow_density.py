@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,10 +13,10 @@ from graphprune.evidence import Evidence
 from graphprune.ir import Graph
 from graphprune.passes.allocate.densities import Densities, Limits, named, sizes_of
 from graphprune.passes.allocate.implied import implied
-from graphprune.passes.allocate.layers import SizedLayer, sized_layers
+from graphprune.passes.allocate.layers import SizedLayer
 from graphprune.passes.allocate.problem import Problem
 from graphprune.passes.allocate.registry import policy
-from graphprune.passes.allocate.toward import widths_near
+from graphprune.passes.allocate.toward import widths_by
 from graphprune.passes.linearise import synflow
 from graphprune.scores import Widths
 
@@ -85,14 +86,4 @@ class SynflowDensity:
             InfeasibleBudget: The narrowest choices exceed a bound.
             UnsupportedModel: An operation has no linear counterpart.
         """
-        problem.require_feasible()
-        evidence = problem.observed("synflow-density")
-        layers = sized_layers(problem.coupling, problem.model)
-        densities = synflow_density(
-            problem.coupling.graph,
-            evidence,
-            layers,
-            Limits.within(problem, layers),
-            self.rounds,
-        )
-        return widths_near(problem, layers, densities)
+        return widths_by(problem, "synflow-density", partial(synflow_density, rounds=self.rounds))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from graphprune.evidence import Evidence
 from graphprune.groups import Ids
-from graphprune.passes.allocate.densities import Densities
+from graphprune.ir import Graph
+from graphprune.passes.allocate.densities import Densities, Limits
 from graphprune.passes.allocate.fill import grow
-from graphprune.passes.allocate.layers import SizedLayer
+from graphprune.passes.allocate.layers import SizedLayer, sized_layers
 from graphprune.passes.allocate.problem import Problem
 from graphprune.passes.allocate.smooth import Smooth
 from graphprune.passes.allocate.whole import Whole
@@ -18,6 +20,27 @@ from graphprune.terms import Floats
 
 # Holds groups that no layer speaks for at their width, without a say where one does.
 _PULL = 1e-4
+
+Rule = Callable[[Graph, Evidence, Sequence[SizedLayer], Limits], Densities]
+
+
+def widths_by(problem: Problem, policy: str, rule: Rule) -> Widths:
+    """Widths near the densities that a rule gives the layers of the network at the same budget.
+
+    Args:
+        problem: Choices, bounds and evidence.
+        policy: Its name, for messages.
+        rule: From weights, and what else there is to look at, to densities.
+
+    Raises:
+        BadData: There is no evidence.
+        InfeasibleBudget: The narrowest choices exceed a bound.
+    """
+    problem.require_feasible()
+    evidence = problem.observed(policy)
+    layers = sized_layers(problem.coupling, problem.model)
+    limits = Limits.within(problem, layers)
+    return widths_near(problem, layers, rule(problem.coupling.graph, evidence, layers, limits))
 
 
 def widths_near(problem: Problem, layers: Sequence[SizedLayer], densities: Densities) -> Widths:
