@@ -15,6 +15,7 @@ from graphprune.errors import InfeasibleBudget
 from graphprune.passes.allocate.precrop_programme import Programme, Solution, solve
 from graphprune.terms import METRICS
 from tests.networks import ALL, chain
+from tests.passes.allocate.by_hand import TABLES
 from tests.passes.allocate.problems import NETWORKS, log_densities, model_of, problem
 
 BUDGETS = {
@@ -73,6 +74,27 @@ def test_so_it_is_where_groups_may_grow(name: str) -> None:
     model, budget = model_of(name), Budget(params=0.8, macs=1.0)
     expected = independent(model, budget.resolve(model.full), 2.0)
     assert solved(name, budget, 2.0).optimum == pytest.approx(expected, abs=5e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_networks_cost_what_tables_by_hand_say(name: str) -> None:
+    table, full = TABLES[name](), model_of(name).full
+    assert sum(part.weights for part in table.parts) == full.params
+    assert sum(part.macs for part in table.parts) == full.macs
+
+
+@pytest.mark.parametrize(
+    ("params", "macs", "cap"), [(0.5, None, 1.0), (0.5, 0.5, 1.0), (0.8, 1.0, 2.0)]
+)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_optimum_is_that_of_the_programme_by_hand(
+    name: str, params: float, macs: float | None, cap: float
+) -> None:
+    """Groups, costs, what counts and what follows what are not taken from the graph there."""
+    expected = TABLES[name]().optimum(params, macs, cap)
+    assert solved(name, Budget(params=params, macs=macs), cap).optimum == pytest.approx(
+        expected, abs=5e-5
+    )
 
 
 def test_resnet20_at_half_its_parameters() -> None:
