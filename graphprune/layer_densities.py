@@ -57,7 +57,7 @@ def densities(
         params: Most weights: a fraction of all, or an absolute number.
         macs: Most multiply-accumulates, those by masked weights not counted.
         rule: One of :data:`RULES`.
-        data: Batches, for ``snip-density``; so is ``loss``.
+        data: Batches, for ``snip-density`` and ``grasp-density``; so is ``loss``.
         loss: Called with the module and a batch, or with outputs and targets.
         shapes: Input shapes by name, where an ONNX model leaves them open.
 
