@@ -46,7 +46,7 @@ def macs(network: nn.Module, shape: Sequence[int]) -> int:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, *shape, device=device))
     network.train(training)
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2
 
 
 def parameters(network: nn.Module) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple, cast, get_args
 
 import torch
 from torch import nn
@@ -147,7 +147,7 @@ def _masked(bench: Bench, network: nn.Module, job: Job) -> Made:
     if job.method == "original":
         return network, None, {}
     found = graphprune.densities(network, bench.example, params=job.budget, rule="precrop")
-    masks = Masks(network, found.values, job.method, job.seed)
+    masks = Masks(network, found.values, cast(Granularity, job.method), job.seed)
     kept = sum(int(mask.sum()) for mask in masks.kept.values())
     total = sum(mask.numel() for mask in masks.kept.values())
     return network, masks.hold, {"density": round(kept / total, 5)}
