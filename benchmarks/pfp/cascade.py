@@ -64,7 +64,7 @@ class Course:
     work: Path
 
     @property
-    def shares(self) -> dict[str, list[float]]:
+    def shares(self) -> dict[str, Any]:
         """The budgets of the steps as graphprune takes them."""
         return {self.budget: [1 - removed / 100 for removed in self.removed]}
 
@@ -118,7 +118,7 @@ class Course:
             network = copy.deepcopy(self.network).to(self.trainer.device)
             folder = self.work / self.name / self.setup / f"{SOFT}-{repeat}"
             begun = time.perf_counter()
-            share = {self.budget: 1 - removed / 100}
+            share: dict[str, Any] = {self.budget: 1 - removed / 100}
             soft = graphprune.SoftPruning(
                 network, self.example.to(self.trainer.device), criterion="l2", **share
             )

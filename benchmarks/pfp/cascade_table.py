@@ -42,7 +42,7 @@ def _methods(lines: Sequence[Line]) -> list[str]:
 
 
 def _original(lines: Sequence[Line]) -> float:
-    return next(x["accuracy"] for x in lines if x["method"] == "original")
+    return float(next(x["accuracy"] for x in lines if x["method"] == "original"))
 
 
 def _section(title: str, lines: Sequence[Line]) -> str:

@@ -69,9 +69,10 @@ def file(watch: Watch, folder: Path, images: Path) -> None:
     )  # fmt: skip
     numpy.savez(folder / "data.npz", images=torch.cat([inputs for inputs, _ in data]).numpy())
     watch("graphprune prune: start, reading options, writing")
-    command = [sys.executable, "-m", "graphprune", "prune", folder / "wide.onnx"]
-    command += ["-o", folder / "small.onnx", "--macs", str(KEPT), "--criterion", "pfp"]
-    command += ["--allocation", "pfp", "--data", folder / "data.npz", "--no-bench", "--verbose"]
+    wide, small, calibration = (str(folder / n) for n in ("wide.onnx", "small.onnx", "data.npz"))
+    command = [sys.executable, "-m", "graphprune", "prune", wide, "-o", small, "--macs", str(KEPT)]
+    command += ["--criterion", "pfp", "--allocation", "pfp", "--data", calibration]
+    command += ["--no-bench", "--verbose"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     watch("end")
     found = {f"graphprune prune: {name}": float(t) for t, name in _STAGE.findall(done.stderr)}
@@ -131,8 +132,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.route:
         watch = Watch()
-        with tempfile.TemporaryDirectory() as folder:
-            {"module": module, "file": file}[given.route](watch, Path(folder), given.data)
+        with tempfile.TemporaryDirectory() as scratch:
+            {"module": module, "file": file}[given.route](watch, Path(scratch), given.data)
         print(json.dumps(watch.stages))
         return
     from benchmarks.images.data import folder_of

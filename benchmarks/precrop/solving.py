@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -28,9 +29,7 @@ GROWN = {"params 0.8, macs 1": Budget(params=0.8, macs=1.0)}
 
 def optimum(name: str, budget: Budget, cap: float) -> str:
     """The independent solver's, or a dash where it is not installed."""
-    try:
-        import cvxpy  # noqa: F401
-    except ImportError:
+    if not find_spec("cvxpy"):
         return "-"
     from tests.passes.allocate.test_precrop_programme import independent
 

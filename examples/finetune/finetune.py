@@ -52,7 +52,7 @@ class Digits:
         model.eval()
         with torch.no_grad():
             right = model(self.test_images).argmax(1) == self.test_labels
-        return right.double().mean().item()
+        return float(right.double().mean())
 
 
 def network() -> Any:
