@@ -66,7 +66,7 @@ class Parameters:
             if tensor is None:
                 continue
             self.held[node] = tensor
-            self._source[node] = first.setdefault(_identity(tensor), spec.target)
+            self._source[node] = first.setdefault(identity(tensor), spec.target)
             if spec.kind.name == "CONSTANT_TENSOR":
                 self._constant.add(node)
 
@@ -80,8 +80,12 @@ class Parameters:
         return node in self._constant or not floating
 
 
-def _identity(tensor: Any) -> tuple[Any, ...]:
-    """What two names of one tensor agree on."""
+def identity(tensor: Any) -> tuple[Any, ...]:
+    """What two names of one tensor agree on.
+
+    Args:
+        tensor: Any tensor.
+    """
     if tensor.is_meta or tensor.numel() == 0:
         return (id(tensor),)
     place = (tensor.untyped_storage().data_ptr(), tensor.storage_offset())

@@ -185,9 +185,7 @@ def _finish(
             strict=True,
             optimizer=options.optimizer,
         )
-    notes = decided.notes
-    if narrowed.form == "graph":
-        notes += tuple(f"became a GraphModule: {reason}" for reason in narrowed.why)
+    notes = decided.notes + narrowed.remarks
     return ModuleResult(
         found, decided.plan, narrowed, alive, proof, cost, notes, decided.guarantees
     )

@@ -273,11 +273,9 @@ def _finish(
     proof = verify_rebuilt(traced, coupling, copies, narrowed, trial)
     if not proof.ok:
         raise not_equivalent(proof)
-    if narrowed.form == "graph":
-        notes += tuple(f"became a GraphModule: {reason}" for reason in narrowed.why)
     say("drawing weights")
     expected = Expected(traced, coupling, copies)
-    notes += initialise(expected, narrowed, seed=how.seed, init=how.init)
+    notes += narrowed.remarks + initialise(expected, narrowed, seed=how.seed, init=how.init)
     with evaluating(traced.module) as modes:
         set_modes(narrowed.module, modes)
     cost = (found.cost_model.full, found.cost_model.exact(copies))

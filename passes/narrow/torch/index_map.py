@@ -10,11 +10,11 @@ import numpy as np
 
 from graphprune.copies import FRESH, is_new
 from graphprune.frontends.torch import TracedModule
-from graphprune.frontends.torch.parameters import find
+from graphprune.frontends.torch.parameters import find, identity
 from graphprune.groups import Coupling, Ids, Left
 from graphprune.ir.graph import Shape
 from graphprune.passes.narrow.cuts import Cut, cuts
-from graphprune.passes.narrow.torch.tensors import identity, names, places
+from graphprune.passes.narrow.torch.tensors import names, places
 
 IndexMaps = Mapping[str, Mapping[int, Ids]]
 

@@ -26,6 +26,7 @@ from graphprune.passes.narrow.torch.tensors import (
     held_tensors,
     pieces,
     places,
+    unread,
 )
 from graphprune.passes.narrow.torch.widths import contents, replaced, widths
 from graphprune.passes.reconstruct import Patch
@@ -70,7 +71,7 @@ def narrow_module(
     if optimizer is None:
         return narrowed
     found = resized(optimizer, followed(held, narrowed.module))
-    return replace(narrowed, optimizer=found.optimizer, notes=found.notes)
+    return replace(narrowed, optimizer=found.optimizer, notes=narrowed.notes + found.notes)
 
 
 def _rewritten(expected: Expected, patch: Patch | None, why: tuple[str, ...]) -> NarrowedModule:
@@ -137,11 +138,26 @@ def _own(expected: Expected, wanted: tuple[Piece, ...], inplace: bool) -> Narrow
     for others in chain([{}], widths(expected)):
         after = _attempt(edit, expected, {**others, **said})
         if isinstance(after, TracedModule):
-            return NarrowedModule(edit.module, after, "module", (), edit.changed)
+            notes = _untouched(traced)
+            return NarrowedModule(edit.module, after, "module", (), edit.changed, notes=notes)
         edit.undo()
         first = after if first is None or others else first
     assert first is not None
     raise _inexpressible(traced, first)
+
+
+def _untouched(traced: TracedModule) -> tuple[str, ...]:
+    """A note on parameters that no plan speaks of, if there are any."""
+    found = unread(traced)
+    if not found:
+        return ()
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    mode = "training" if traced.module.training else "evaluation"
+    return (
+        f"left as they were: {found[0]}{more}, which nothing reads in {mode} mode; what only "
+        "training runs (auxiliary heads) need not fit what is narrower now: drop it, or keep the "
+        "layers that it reads",
+    )
 
 
 def _attempt(

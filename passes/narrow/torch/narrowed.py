@@ -35,3 +35,8 @@ class NarrowedModule:
     attributes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     optimizer: Any = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Why it became a GraphModule, where it did, and the notes."""
+        return (*(f"became a GraphModule: {reason}" for reason in self.why), *self.notes)

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 from graphprune.frontends.torch import TracedModule
-from graphprune.frontends.torch.parameters import find
+from graphprune.frontends.torch.parameters import find, identity
 from graphprune.ir.graph import Shape
 from graphprune.passes.narrow.cuts import Cut
 from graphprune.passes.narrow.torch.slicing import take
-from graphprune.passes.narrow.torch.tensors import Piece, identity
+from graphprune.passes.narrow.torch.tensors import Piece
 
 
 @dataclass(frozen=True, eq=False)

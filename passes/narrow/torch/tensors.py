@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from graphprune.errors import UnsupportedModel
-from graphprune.frontends.torch import TracedModule, hints
-from graphprune.frontends.torch.parameters import find
+from graphprune.frontends.torch import TracedModule
+from graphprune.frontends.torch.parameters import Parameters, find, identity
 from graphprune.groups import Coupling, Left
 from graphprune.passes.narrow.cuts import Cut, cuts
 from graphprune.passes.narrow.scales import scale
@@ -111,12 +111,18 @@ def held_tensors(module: Any) -> Iterator[Any]:
         yield from (tensor for _, tensor in _held(part))
 
 
-def identity(tensor: Any) -> tuple[Any, ...]:
-    """What two names of one tensor agree on."""
-    if tensor.is_meta or tensor.numel() == 0:
-        return (id(tensor),)
-    place = (tensor.untyped_storage().data_ptr(), tensor.storage_offset())
-    return (*place, hints.shape(tensor), tensor.stride(), tensor.dtype)
+def unread(traced: TracedModule) -> tuple[str, ...]:
+    """Parameters that nothing read when the module was traced.
+
+    In evaluation mode those are of what only training runs, such as auxiliary heads.
+
+    Args:
+        traced: An nn.Module, traced.
+    """
+    held = Parameters(traced.program).held
+    read = {identity(tensor) for node, tensor in held.items() if node.users}
+    named = traced.module.named_parameters()
+    return tuple(name for name, tensor in named if identity(tensor) not in read)
 
 
 def _held(part: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:

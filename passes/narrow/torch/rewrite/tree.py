@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from graphprune.frontends.torch.parameters import find
+from graphprune.frontends.torch.parameters import find, identity
 from graphprune.passes.narrow.torch.rewrite.plan import Planned
-from graphprune.passes.narrow.torch.tensors import Piece, identity, pieces
+from graphprune.passes.narrow.torch.tensors import Piece, pieces
 from graphprune.passes.reconstruct import Patch
 
 

@@ -9,12 +9,14 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from graphprune.errors import UnsupportedModel  # noqa: E402
+from graphprune.frontends.torch import trace  # noqa: E402
 from graphprune.passes.narrow.torch.tensors import (  # noqa: E402
     Cutting,
     Piece,
     names,
     pieces,
     places,
+    unread,
 )
 from tests.frontends.torch.modules import Net, lines, tensor  # noqa: E402
 from tests.passes.narrow.torch.networks import IMAGE, Convs, Plan, own, shapes  # noqa: E402
@@ -103,3 +105,28 @@ def test_a_tensor_that_the_module_does_not_hold() -> None:
           why:   the module holds it nowhere: neither registered nor as an attribute
           fix:   register it as a buffer
     """)
+
+
+def headed(s: Any, x: Any) -> Any:
+    """With a head that is there in training only."""
+    y = torch.relu(s.a(x))
+    return (s.b(y), s.aux(y)) if s.training else s.b(y)
+
+
+def test_what_only_training_runs_is_left_and_named() -> None:
+    layers = {"a": nn.Conv2d(3, 8, 1), "b": nn.Conv2d(8, 2, 1), "aux": nn.Conv2d(8, 2, 1)}
+    found = own(Net(headed, **layers), IMAGE)
+    assert found.remarks == (
+        "left as they were: aux.weight and 1 more, which nothing reads in evaluation mode; what "
+        "only training runs (auxiliary heads) need not fit what is narrower now: drop it, or keep "
+        "the layers that it reads",
+    )
+    assert shapes(found.module)["aux.weight"] == (2, 8, 1, 1)
+    assert own(Convs(), IMAGE).remarks == ()
+
+
+def test_tied_parameters_are_read_under_all_their_names() -> None:
+    net = tied()
+    net.d = nn.Linear(5, 8)
+    net.d.weight = net.a.weight
+    assert unread(trace(net, (V,))) == ("d.bias",)
