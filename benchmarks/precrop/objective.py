@@ -56,8 +56,9 @@ def compared(lines: Sequence[Line]) -> Iterator[str]:
         if line["experiment"] == "densities" and "widths" in line:
             key = line["network"], line["schedule"], line["budget"]
             found.setdefault(key, {}).setdefault(line["method"], []).append(line)
-    for (network, schedule, budget), methods in found.items():
-        methods = {name: runs for name, runs in methods.items() if len(runs) > 1}
+    for network, schedule, budget in sorted(found, key=lambda key: (*key[:2], -key[2])):
+        every = found[network, schedule, budget]
+        methods = {name: runs for name, runs in every.items() if len(runs) > 1}
         if len(methods) > 2:
             yield f"## {network}, schedule `{schedule}`, {budget:g} of the parameters\n"
             yield from _ranked(methods)
@@ -80,7 +81,7 @@ def _ranked(methods: dict[str, list[Line]]) -> Iterator[str]:
     yield table(["method", "objective", "macs", "accuracy, %", "seeds"], rows)
     for what, values in (("objective", sums), ("macs", macs)):
         ranked = spearmanr([values[name] for name in methods], [learnt[name] for name in methods])
-        yield f"* accuracy by {what}: ρ = {ranked.statistic:+.2f} (p = {ranked.pvalue:.2f})"
+        yield f"* accuracy by {what}: ρ = {ranked.statistic:+.2f} (p = {ranked.pvalue:.3f})"
     yield ""
 
 
