@@ -20,7 +20,7 @@ from benchmarks.images import networks
 from benchmarks.images.record import Line, Record, spread, table
 from benchmarks.precrop.experiments import Job
 from graphprune.budget import Budget
-from graphprune.groups import Coupling
+from graphprune.passes.allocate import Problem
 from tests.passes.allocate.problems import log_densities, stated
 
 RESULTS = Path(__file__).parent / "results"
@@ -35,18 +35,19 @@ are left out.
 
 
 @lru_cache
-def coupling_of(network: str) -> Coupling:
-    """The groups of a network, in the order in which runs hold their widths."""
+def problem_of(network: str) -> Problem:
+    """A network's groups, in the order in which runs hold their widths, and its layers' sizes."""
     example = torch.zeros(1, *networks.NETWORKS[network].shape)
-    return graphprune.inspect(networks.build(network, 0), example).coupling
+    coupling = graphprune.inspect(networks.build(network, 0), example).coupling
+    return stated(coupling, Budget(params=1.0))
 
 
 def objective(line: Line) -> float:
     """Of the widths of one run."""
-    coupling = coupling_of(line["network"])
+    problem = problem_of(line["network"])
     kept = [int(pair.partition("/")[0]) for pair in line["widths"].split()]
-    widths = dict(zip((group.name for group in coupling), kept, strict=True))
-    return float(log_densities(stated(coupling, Budget(params=1.0)), widths).sum())
+    widths = dict(zip((group.name for group in problem.coupling), kept, strict=True))
+    return float(log_densities(problem, widths).sum())
 
 
 def compared(lines: Sequence[Line]) -> Iterator[str]:

@@ -8,12 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from benchmarks.precrop.objective import compared, coupling_of, objective  # noqa: E402
+from benchmarks.precrop.objective import compared, objective, problem_of  # noqa: E402
 
 
 def run(method: str, seed: int, accuracy: float, kept: float = 0.5) -> dict[str, Any]:
     """A line of the record, all widths at one fraction."""
-    groups = coupling_of("resnet20-b")
+    groups = problem_of("resnet20-b").coupling
     widths = " ".join(f"{round(kept * group.width)}/{group.width}" for group in groups)
     named = {"experiment": "densities", "network": "resnet20-b", "schedule": "short", "budget": 0.5}
     return {**named, "method": method, "seed": seed, "accuracy": accuracy, "macs": kept,
